@@ -1,0 +1,110 @@
+"""One running school: what every door and worker is handed, and nothing else that is shared.
+
+Time and the network come in here (`server.now()`, `server.client`), so that a test can own them.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Generic, Literal, TypeVar
+
+from aiohttp import web
+
+from actors import local
+from federation.addresses import Rules
+from federation.client import Client
+from federation.signatures import Signer
+from storage.database import Database, School
+
+Mode = Literal["network", "open"]
+T = TypeVar("T")
+
+# SECURITY R9: failures are remembered, and an actor is refreshed at most once, in this time.
+PAUSE = timedelta(minutes=5)
+REMEMBERED = 10_000
+
+
+class Recently(Generic[T]):
+    """A bounded memory: what was noted is recalled for `lifetime`, then forgotten."""
+
+    def __init__(self, lifetime: timedelta = PAUSE, limit: int = REMEMBERED) -> None:
+        self._lifetime = lifetime
+        self._limit = limit
+        self._noted: OrderedDict[str, tuple[datetime, T]] = OrderedDict()
+
+    def note(self, name: str, value: T, now: datetime) -> None:
+        self._noted.pop(name, None)
+        self._noted[name] = (now + self._lifetime, value)
+        while len(self._noted) > self._limit:
+            self._noted.popitem(last=False)
+
+    def recall(self, name: str, now: datetime) -> T | None:
+        noted = self._noted.get(name)
+        if noted is None:
+            return None
+        until, value = noted
+        if until <= now:
+            del self._noted[name]
+            return None
+        return value
+
+    def forget(self, name: str) -> None:
+        self._noted.pop(name, None)
+
+
+class Together(Generic[T]):
+    """Those who ask for the same thing at the same time share one request for it."""
+
+    def __init__(self) -> None:
+        self._asked: dict[str, asyncio.Task[T]] = {}
+
+    async def ask(self, name: str, get: Callable[[], Awaitable[T]]) -> T:
+        task = self._asked.get(name)
+        if task is None:
+
+            async def run() -> T:
+                return await get()
+
+            task = asyncio.create_task(run())
+            self._asked[name] = task
+
+            def answered(task: asyncio.Task[T]) -> None:
+                del self._asked[name]
+                if not task.cancelled():
+                    task.exception()  # looked at, even when every asker has left
+
+            task.add_done_callback(answered)
+        # One asker who leaves must not take the answer away from the others.
+        return await asyncio.shield(task)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A school at work. `mode` says whom we talk to: listed schools only, or all but blocked."""
+
+    school: School
+    database: Database
+    client: Client
+    rules: Rules
+    mode: Mode
+    now: Callable[[], datetime]
+    # Key documents that could not be had, with the error to repeat.
+    negative: Recently[Exception] = field(default_factory=Recently)
+    # Actors whose keys were read again because a signature did not fit.
+    refreshed: Recently[bool] = field(default_factory=Recently)
+    # Key documents being fetched at this moment.
+    fetching: Together[None] = field(default_factory=Together)
+    # What the inbox door lately looked up about a sender; asked again when it keeps what came.
+    standings: Recently[Any] = field(default_factory=lambda: Recently(timedelta(minutes=1)))
+    # Peers whose sign of life was written down a moment ago.
+    heard: Recently[bool] = field(default_factory=lambda: Recently(timedelta(seconds=20)))
+
+
+SERVER: web.AppKey[Server] = web.AppKey("server", Server)
+
+
+async def instance_signer(server: Server) -> Signer:
+    """The key of `/actor`, which signs what is fetched for nobody in particular."""
+    return await server.database.read(local.instance_signer)

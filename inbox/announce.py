@@ -1,0 +1,56 @@
+"""Someone passes a post on to their followers.
+
+https://www.w3.org/TR/activitypub/#announce-activity-inbox
+"""
+
+from federation import vocabulary
+from federation.activity import Activity
+from federation.errors import Refused
+from inbox import concerned, posts
+from storage import actors, announces, objects, timelines
+from storage.actors import Actor
+from storage.database import Transaction
+from storage.objects import Post
+
+OPEN = frozenset({"public", "unlisted"})
+
+
+def receive(tx: Transaction, activity: Activity) -> None:
+    """Note it and show the post to the announcer's followers. Raises Refused.
+
+    Nobody widens another's audience: what is not open to all only its author passes on, and
+    everyone still sees only what they may.
+    """
+    actor = concerned.sender(tx, activity)
+    concerned.not_taken_back(tx, activity)
+    post = _post(tx, activity, actor)
+    if post.audience not in OPEN and post.author_id != actor.id:
+        raise Refused("what is not public is passed on by its author only")
+    addressed = vocabulary.addressing(activity.json)
+    announces.add(
+        tx,
+        uri=activity.id,
+        actor_id=actor.id,
+        object_id=post.id,
+        audience=concerned.audience_of(tx, actor, addressed),
+    )
+    timelines.place(tx, post.id, post.author_id, announced_by=actor.id)
+    author = actors.by_id(tx, post.author_id)
+    if author is not None:
+        concerned.notify(tx, author, "announce", actor, post)
+
+
+def _post(tx: Transaction, activity: Activity, actor: Actor) -> Post:
+    """What is announced: known here, had from its own server, or the announcer's own."""
+    uri = concerned.uri_of(activity.object, activity.rules)
+    if objects.by_uri(tx, uri) is not None:
+        return posts.seen(tx, uri, actor)
+    document = posts.object_of(activity)
+    if vocabulary.id_of(activity.object) in activity.fetched:
+        author = posts.fetched_author(tx, document, activity.rules)
+    elif actor.uri in vocabulary.ids_of(document.get("attributedTo")):
+        author = actor
+    else:
+        raise Refused("a copy of another's post is not believed")
+    kept = posts.keep(tx, document, author, vocabulary.addressing(document), rules=activity.rules)
+    return posts.seen(tx, kept.uri, actor)

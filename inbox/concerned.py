@@ -1,0 +1,144 @@
+"""Whom an activity concerns: who sent it, whom it names, who is told, and in whose inbox it lies.
+
+https://www.w3.org/TR/activitypub/#inbox-delivery
+"""
+
+from collections.abc import Iterable
+
+from actors import local
+from federation import addresses, vocabulary
+from federation.activity import Activity
+from federation.addresses import Rules
+from federation.errors import Malformed, Refused
+from federation.vocabulary import Addressing
+from storage import actors, arrivals, audience, notifications, objects
+from storage.actors import Actor
+from storage.audience import Viewer
+from storage.database import Transaction
+from storage.notifications import Kind
+from storage.objects import Post
+
+# SECURITY table 0.1.
+RECIPIENTS = 200
+
+# A suspended actor may still take back what is theirs (PROTOCOL §3).
+ALLOWED_SUSPENDED = frozenset({"Delete", "Reject", "Undo", "Update"})
+
+# Activities whose object says whom they concern, though nobody may be addressed.
+ABOUT_THEIR_OBJECT = frozenset(
+    {"Follow", "Accept", "Reject", "Undo", "Like", "EmojiReact", "Announce"}
+)
+
+
+def sender(tx: Transaction, activity: Activity) -> Actor:
+    """Who did it; raises Refused when we do not know them, or they may not do this."""
+    known = actors.by_uri(tx, activity.actor)
+    if known is None:
+        raise Refused(f"{activity.actor} is unknown here")
+    in_good_standing(activity.type, known.state)
+    return known
+
+
+def in_good_standing(kind: str, state: str) -> None:
+    """Raise Refused for what a suspended or deleted actor may not do."""
+    if state == "deleted":
+        raise Refused("this actor was deleted")
+    if state == "suspended" and kind not in ALLOWED_SUSPENDED:
+        raise Refused("this actor is suspended")
+
+
+def not_taken_back(tx: Transaction, activity: Activity) -> None:
+    """Raise Refused for what its actor took back before it came."""
+    if objects.is_buried(tx, activity.id, activity.actor):
+        raise Refused("it was taken back before it came")
+
+
+def uri_of(value: object, rules: Rules) -> str:
+    """The id of what was named, in our spelling; raises Malformed if there is no usable one."""
+    found = vocabulary.id_of(value)
+    if found is None:
+        raise Malformed("what it is about has no id")
+    return addresses.canonical(found, rules)
+
+
+def uris_of(values: Iterable[str], rules: Rules) -> list[str]:
+    """Ids in our spelling, each once, without those that are none, at most 200."""
+    found: dict[str, None] = {}
+    for value in values:
+        if value == vocabulary.PUBLIC:
+            continue
+        try:
+            found[addresses.canonical(value, rules)] = None
+        except Malformed:
+            continue
+        if len(found) == RECIPIENTS:
+            break
+    return list(found)
+
+
+def our_people(tx: Transaction, uris: Iterable[str], rules: Rules) -> list[Actor]:
+    """Those of the named who belong to this school."""
+    wanted = [uri for uri in uris_of(uris, rules) if uri.startswith(f"{tx.school.url}/")]
+    if not wanted:
+        return []
+    return [actor for actor in actors.by_uris(tx, wanted).values() if actor.local]
+
+
+def audience_of(tx: Transaction, author: Actor, addressed: Addressing) -> str:
+    """public, unlisted, followers, school or direct. Only one of us can speak to our school."""
+    members = local.members_uri(tx.school) if author.local else None
+    return vocabulary.audience(addressed, author.followers, members)
+
+
+def notify(
+    tx: Transaction, owner: Actor, kind: Kind, actor: Actor, post: Post | None = None
+) -> None:
+    """Tell one of our people, unless it is their own doing or about a post they may not see."""
+    if not owner.local or owner.type != "Person" or owner.id == actor.id:
+        return
+    if post is not None and not audience.can_see(tx, Viewer(owner.id, True), post.id):
+        return
+    notifications.add(
+        tx,
+        owner_id=owner.id,
+        kind=kind,
+        actor_id=actor.id,
+        object_id=None if post is None else post.id,
+    )
+
+
+def note_arrival(tx: Transaction, activity: Activity, received_id: int) -> None:
+    """Put an activity into the inbox of each of our people whom it concerns."""
+    author = actors.by_uri(tx, activity.actor)
+    if author is None:
+        return
+    addressed = vocabulary.addressing(activity.json)
+    kind = audience_of(tx, author, addressed)
+    owners = {person.id for person in our_people(tx, addressed.everyone, activity.rules)}
+    if activity.type in ABOUT_THEIR_OBJECT:
+        owners |= _about(tx, activity)
+    if activity.owner_id:
+        owners.add(activity.owner_id)
+    owners.discard(author.id)
+    arrivals.note(
+        tx,
+        received_id,
+        owners=owners,
+        followers_of=author.id if kind in {"public", "unlisted", "followers"} else None,
+        everyone=kind == "school",
+    )
+
+
+def _about(tx: Transaction, activity: Activity) -> set[int]:
+    """Our people whom the object is, whose post it is, or whose request it answers."""
+    subject = vocabulary.one(activity.object)
+    named = [vocabulary.id_of(subject)]
+    if isinstance(subject, dict):
+        named += [vocabulary.id_of(subject.get(name)) for name in ("actor", "object")]
+    uris = [uri for uri in named if uri]
+    found = {person.id for person in our_people(tx, uris, activity.rules)}
+    for uri in uris_of(uris, activity.rules):
+        post = objects.by_uri(tx, uri) if uri.startswith(f"{tx.school.url}/objects/") else None
+        if post is not None:
+            found.add(post.author_id)
+    return found

@@ -1,0 +1,34 @@
+"""Someone deleted a post, or themselves. https://www.w3.org/TR/activitypub/#delete-activity-inbox"""
+
+from federation import vocabulary
+from federation.activity import Activity
+from federation.errors import Refused
+from inbox import concerned, posts
+from storage import actors, objects
+from storage.database import Transaction
+
+
+def receive(tx: Transaction, activity: Activity) -> None:
+    """Bury it; if it is not known yet, remember that it must not come. Raises Refused."""
+    actor = concerned.sender(tx, activity)
+    uri = concerned.uri_of(activity.object, activity.rules)
+    if uri == actor.uri:
+        if not actor.local:
+            actors.bury(tx, actor.id)
+        return
+    post = objects.by_uri(tx, uri)
+    if post is None:
+        if not posts.at_home(activity.object, activity):
+            raise Refused("only its author deletes a post")
+        objects.bury_unknown(tx, uri, actor.uri)
+    elif post.author_id != actor.id:
+        raise Refused("only its author deletes a post")
+    elif post.deleted_at is None:
+        tombstone = {
+            "@context": "https://www.w3.org/ns/activitystreams",
+            "id": post.uri,
+            "type": "Tombstone",
+            "formerType": post.type,
+            "deleted": vocabulary.rfc3339(tx.now),
+        }
+        objects.bury(tx, post.id, tombstone)

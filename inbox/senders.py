@@ -1,0 +1,232 @@
+"""Who knocks: whether we talk to them, whether it is really them, whether they may.
+
+One function per check; each raises. What is remembered for a minute about a known sender saves
+the look into the database; whether it still holds is asked once more by who keeps what came.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from aiohttp import web
+
+from actors import remote
+from actors.server import Mode, Server
+from federation import addresses, keys, signatures, vocabulary
+from federation.activity import Activity
+from federation.addresses import Rules
+from federation.errors import BadSignature, Gone, Malformed, Refused
+from federation.signatures import Claim, Message
+from inbox import concerned, missing
+from storage import actors, peers
+from storage import keys as key_rows
+from storage.database import Transaction
+
+SHARED = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What we know about the one who knocks, before anything is fetched.
+
+    `public` is the key that is claimed and `signer` its owner; `owner_id` the inbox, None if
+    there is no such inbox. States are those of the rows, None for actors we do not know.
+    """
+
+    public: bytes | None
+    signer: str | None
+    signer_state: str | None
+    actor_state: str | None
+    owner_id: int | None
+
+
+def claimed(message: Message) -> Claim | BadSignature:
+    """Who says to have signed it. That nobody does is an answer for later; 400 for a broken one."""
+    try:
+        return signatures.read(message)
+    except BadSignature as error:
+        return error
+
+
+async def known(
+    server: Server, activity: Activity, claim: Claim | BadSignature, path: str
+) -> Standing:
+    """What we know about the sender, from a minute's memory or one look; 403 if we do not talk.
+
+    What is remembered is asked again in the transaction that keeps what came.
+    """
+    hosts = hosts_of(activity, claim, server.rules)
+    not_in_our_name(server.school.host, hosts)
+    if isinstance(claim, BadSignature):
+        return await server.database.read(_look, server.mode, hosts, None, activity.actor, path)
+    name = _name(activity, claim, path)
+    remembered: Standing | None = server.standings.recall(name, server.now())
+    if remembered is not None:
+        return remembered
+    return await server.database.read(_look, server.mode, hosts, claim.key_id, activity.actor, path)
+
+
+def _name(activity: Activity, claim: Claim, path: str) -> str:
+    return f"{claim.key_id} {activity.actor} {path}"
+
+
+def hosts_of(activity: Activity, claim: Claim | BadSignature, rules: Rules) -> tuple[str, ...]:
+    """The servers that speak to us here: the actor's and the key's, usually one."""
+    hosts = {addresses.authority(activity.actor, rules)}
+    if not isinstance(claim, BadSignature):
+        hosts.add(addresses.authority(claim.key_id, rules))
+    return tuple(sorted(hosts))
+
+
+def not_in_our_name(ours: str, hosts: Collection[str]) -> None:
+    """403 for our own actors: they do not knock from outside."""
+    if ours in hosts:
+        raise Refused("our own actors do not knock from outside")
+
+
+def welcome(tx: Transaction, mode: Mode, hosts: Collection[str]) -> dict[str, Refused]:
+    """Those of the hosts that are blocked, or in `network` mode not listed, each with the 403."""
+    refused = {}
+    for host, policy in peers.policies(tx, hosts).items():
+        if policy == "blocked":
+            refused[host] = Refused(f"{host} is blocked")
+        elif mode == "network" and policy != "allowed":
+            refused[host] = Refused(f"{host} is not on our list")
+    return refused
+
+
+def _look(
+    tx: Transaction,
+    mode: Mode,
+    hosts: tuple[str, ...],
+    key_id: str | None,
+    actor_uri: str,
+    path: str,
+) -> Standing:
+    for error in welcome(tx, mode, hosts).values():
+        raise error
+    key = key_rows.by_uri(tx, key_id) if key_id is not None else None
+    signer = actors.by_id(tx, key.actor_id) if key is not None else None
+    same = signer is not None and signer.uri == actor_uri
+    actor = signer if same else actors.by_uri(tx, actor_uri)
+    return Standing(
+        public=None if key is None else key.public,
+        signer=None if signer is None else signer.uri,
+        signer_state=None if signer is None else signer.state,
+        actor_state=None if actor is None else actor.state,
+        owner_id=inbox_at(tx, path),
+    )
+
+
+def inbox_at(tx: Transaction, path: str) -> int | None:
+    """Whose inbox is at this path: 0 for the shared one, None for nobody's."""
+    if path == "/inbox":
+        return SHARED
+    place, _, inbox = path.rpartition("/")
+    if inbox != "inbox":
+        return None
+    folder, _, username = place.rpartition("/")
+    if folder == "/users":
+        owner = actors.local_by_username(tx, username)
+        if owner is not None and owner.type != "Person":
+            return None
+    elif place in {"/actor", "/school"}:
+        owner = actors.by_uri(tx, f"{tx.school.url}{place}")
+    else:
+        return None
+    return None if owner is None or owner.state == "deleted" else owner.id
+
+
+def forgettable(activity: Activity, standing: Standing) -> bool:
+    """Whether someone whom we do not know, or not any more, says that they are gone."""
+    by_itself = activity.type == "Delete" and vocabulary.id_of(activity.object) == activity.actor
+    return by_itself and standing.actor_state in {None, "deleted"}
+
+
+def signed(claim: Claim | BadSignature) -> Claim:
+    """401 for a request without a signature, with two, or with one nobody could check."""
+    if isinstance(claim, BadSignature):
+        raise claim
+    return claim
+
+
+async def verified(
+    server: Server,
+    activity: Activity,
+    claim: Claim,
+    message: Message,
+    standing: Standing,
+    path: str,
+) -> Standing:
+    """401 unless the claimed key signed this request just now; 503 if the key cannot be had.
+
+    The key is fetched if we do not have it, and asked for once more if it does not fit, since
+    keys change.
+    """
+    name = _name(activity, claim, path)
+    if standing.public is None:
+        signatures.screen(claim, message, server.now())
+        try:
+            await remote.key(server, claim.key_id)
+        except BadSignature:
+            return await gone_by_its_own_word(server, activity, standing)
+        standing = await _look_again(server, activity, claim, path)
+    try:
+        signed_by(server, claim, message, standing)
+    except BadSignature:
+        signatures.screen(claim, message, server.now())  # no other key would help
+        fresh = await remote.refreshed_key(server, claim.key_id)
+        if fresh is None or fresh.public == standing.public:
+            raise
+        standing = await _look_again(server, activity, claim, path)
+        signed_by(server, claim, message, standing)
+    server.standings.note(name, standing, server.now())
+    return standing
+
+
+def signed_by(server: Server, claim: Claim, message: Message, standing: Standing) -> None:
+    """401 unless that key signed all of this request that counts, for us, not long ago."""
+    if standing.public is None:
+        raise BadSignature(f"there is no key {claim.key_id}")
+    signatures.verify(claim, message, keys.load(standing.public), server.now())
+
+
+async def _look_again(server: Server, activity: Activity, claim: Claim, path: str) -> Standing:
+    hosts = hosts_of(activity, claim, server.rules)
+    return await server.database.read(_look, server.mode, hosts, claim.key_id, activity.actor, path)
+
+
+async def gone_by_its_own_word(server: Server, activity: Activity, standing: Standing) -> Standing:
+    """An actor whom we know says that they are gone, and so is the key that could prove it.
+
+    Then their own server is asked, and 410 is its word. Anything else: 401, nobody is deleted
+    on a claim alone.
+    """
+    if activity.type == "Delete" and vocabulary.id_of(activity.object) == activity.actor:
+        try:
+            await remote.fetch(server, activity.actor)
+        except Gone as gone:
+            if gone.status == 410:
+                return replace(standing, signer=activity.actor, signer_state=standing.actor_state)
+        except (Malformed, Refused):
+            pass
+    raise BadSignature("the key cannot be had")
+
+
+async def speaks_for_itself(server: Server, activity: Activity, standing: Standing) -> None:
+    """401 unless the key is the actor's, or the actor's own proof is inside (FEP-8b32)."""
+    if standing.signer != activity.actor:
+        await missing.prove(server, activity)
+
+
+def allowed_to(kind: str, standing: Standing) -> None:
+    """403 for what a suspended actor may not do, whether they act or only sign."""
+    for state in (standing.signer_state, standing.actor_state):
+        if state is not None:
+            concerned.in_good_standing(kind, state)
+
+
+def inbox_of(standing: Standing) -> int:
+    """404 where there is no inbox, or none that the signer may know of."""
+    if standing.owner_id is None:
+        raise web.HTTPNotFound
+    return standing.owner_id

@@ -1,0 +1,86 @@
+"""Someone takes back a follow, a like or an announcement.
+
+https://www.w3.org/TR/activitypub/#undo-activity-inbox
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from federation import vocabulary
+from federation.activity import Activity
+from federation.errors import Refused
+from inbox import concerned
+from storage import actors, announces, follows, likes, objects
+from storage.actors import Actor
+from storage.database import Transaction
+
+
+def receive(tx: Transaction, activity: Activity) -> None:
+    """Undo it: found by its id, else by what it was and to whom. Raises Refused.
+
+    What we do not know may still be on its way: then it comes to nothing.
+    """
+    actor = concerned.sender(tx, activity)
+    subject = vocabulary.one(activity.object)
+    uri = vocabulary.id_of(subject)
+    if uri is not None and _by_id(tx, actor, uri):
+        return
+    found = isinstance(subject, dict) and _by_description(tx, activity, actor, subject)
+    if not found and uri is not None:
+        objects.bury_unknown(tx, uri, actor.uri)
+
+
+def _by_id(tx: Transaction, actor: Actor, uri: str) -> bool:
+    follow = follows.by_uri(tx, uri)
+    if follow is not None:
+        _own(actor, follow.follower_id)
+        return follows.remove(tx, follow.follower_id, follow.followee_id)
+    like = likes.by_uri(tx, uri)
+    if like is not None:
+        _own(actor, like.actor_id)
+        return likes.remove(tx, like.actor_id, like.object_id)
+    announce = announces.by_uri(tx, uri)
+    if announce is not None:
+        _own(actor, announce.actor_id)
+        return announces.remove(tx, announce.actor_id, announce.object_id)
+    return False
+
+
+def _own(actor: Actor, actor_id: int) -> None:
+    if actor.id != actor_id:
+        raise Refused("nobody undoes what another did")
+
+
+def _by_description(
+    tx: Transaction, activity: Activity, actor: Actor, subject: dict[str, Any]
+) -> bool:
+    doer = vocabulary.id_of(subject.get("actor"))
+    if doer is not None and doer != actor.uri:
+        raise Refused("nobody undoes what another did")
+    remove = REMOVALS.get(vocabulary.type_of(subject))
+    if remove is None:
+        return False
+    return remove(tx, actor, concerned.uri_of(subject.get("object"), activity.rules))
+
+
+def _unfollow(tx: Transaction, actor: Actor, uri: str) -> bool:
+    followee = actors.by_uri(tx, uri)
+    return followee is not None and follows.remove(tx, actor.id, followee.id)
+
+
+def _unlike(tx: Transaction, actor: Actor, uri: str) -> bool:
+    post = objects.by_uri(tx, uri)
+    return post is not None and likes.remove(tx, actor.id, post.id)
+
+
+def _unannounce(tx: Transaction, actor: Actor, uri: str) -> bool:
+    post = objects.by_uri(tx, uri)
+    return post is not None and announces.remove(tx, actor.id, post.id)
+
+
+REMOVALS: Mapping[str, Callable[[Transaction, Actor, str], bool]] = {
+    "Follow": _unfollow,
+    "Like": _unlike,
+    "EmojiReact": _unlike,
+    "Announce": _unannounce,
+}

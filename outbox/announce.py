@@ -1,0 +1,78 @@
+"""One of our people passes a post on. https://www.w3.org/TR/activitypub/#announce-activity-inbox
+
+Nobody carries another's words further than their author did: what was for followers or for named
+people stays with them. One's own post goes at most to whom it was for.
+"""
+
+from typing import Any
+
+from actors import local
+from federation.errors import Malformed, Refused
+from federation.vocabulary import PUBLIC, addressing, id_of
+from federation.vocabulary import audience as kind_of
+from outbox.publish import NOTHING, Fetched, publish
+from storage import actors, announces, objects
+from storage.actors import Actor
+from storage.audience import Viewer
+from storage.database import Transaction
+from storage.objects import Post
+
+_OPEN = ("public", "unlisted")
+
+
+def send(
+    tx: Transaction,
+    actor: Actor,
+    activity: dict[str, Any],
+    fetched: Fetched = NOTHING,
+) -> str:
+    """Pass it on; the id of the Announce.
+
+    Raises Malformed for a post that is not here or not for our actor, Refused for one that is not
+    to be passed on, or was already.
+    """
+    uri = id_of(activity.get("object"))
+    if uri is None:
+        raise Malformed("Announce needs the id of a post")
+    post = objects.seen_by_uri(tx, Viewer(actor.id, local=True), uri)
+    if post is None or post.deleted_at is not None:
+        raise Malformed(f"cannot announce {uri}: there is no such post, or you may not see it")
+    author = actors.by_id(tx, post.author_id)
+    assert author is not None
+    to, cc = _addresses(tx, actor, activity, post, author)
+    audience = kind_of(
+        addressing({"to": to, "cc": cc}), actor.followers, local.members_uri(tx.school)
+    )
+    sent = publish(tx, actor, {"type": "Announce", "object": uri, "to": to, "cc": cc})
+    added = announces.add(tx, uri=sent, actor_id=actor.id, object_id=post.id, audience=audience)
+    if not added:
+        raise Refused(f"you announced {uri} already")
+    return sent
+
+
+def _addresses(
+    tx: Transaction, actor: Actor, activity: dict[str, Any], post: Post, author: Actor
+) -> tuple[list[str], list[str]]:
+    """Where it goes: as addressed, else as the post itself did."""
+    followers, members = str(actor.followers), local.members_uri(tx.school)
+    said = addressing(activity)
+    if said.hidden:
+        raise Malformed("an Announce has no bto or bcc")
+    custom = {
+        "public": ([PUBLIC], [followers]),
+        "unlisted": ([followers], [PUBLIC]),
+        "followers": ([followers], []),
+        "school": ([members], []),
+    }
+    if post.audience not in custom or (post.audience not in _OPEN and author.id != actor.id):
+        raise Refused(f"{post.uri} is not to be passed on: it is for those it was sent to")
+    to, cc = (list(said.to), list(said.cc)) if said.everyone else custom[post.audience]
+    if post.audience not in _OPEN and {*to, *cc} != {*custom[post.audience][0]}:
+        raise Refused(f"{post.uri} goes to whom it was for, and to nobody else")
+    kind = kind_of(addressing({"to": to, "cc": cc}), followers, members)
+    if kind in _OPEN and followers not in (*to, *cc):
+        cc = [*cc, followers]
+    told = kind in (*_OPEN, "followers") or (kind == "school" and author.local)
+    if told and author.id != actor.id and author.uri not in (*to, *cc):
+        cc = [*cc, author.uri]
+    return to, cc

@@ -1,0 +1,356 @@
+"""Three schools on this machine, talking to each other, for somebody to watch.
+
+Each school is what a real one is: a data directory made by `staffroom init`, a process that runs
+`staffroom serve`, people added by `staffroom staff add`. What they do, they do over HTTP with
+their tokens. What is shown is what the servers wrote down about it.
+"""
+
+import asyncio
+import itertools
+import os
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+import orjson
+from aiohttp import ClientError, ClientSession, ClientTimeout
+from rich.console import Console
+from rich.markup import escape
+
+from staffroom import demo_peer, demo_play
+from staffroom.app import CannotOpen
+from staffroom.demo_cast import FAILING, SCHOOLS, Cast
+from staffroom.demo_play import Player
+
+FIRST_PORT = 8101
+TIME_TO_START = 60.0  # seconds
+TIME_TO_STOP = 10.0
+QUEUE_EVERY = 15.0
+OUTCOMES = {
+    "done": "green",
+    "again": "yellow",
+    "failed": "yellow",
+    "paused": "red",
+    "dropped": "red",
+    "over": "red",
+    "aside": "red",
+}
+
+
+class House:
+    """One school of the demo: where it lives, and its process."""
+
+    def __init__(self, cast: Cast, folder: Path, port: int) -> None:
+        self.cast = cast
+        self.folder = folder
+        self.port = port
+        self.host = f"127.0.0.1:{port}"
+        self.url = f"http://{self.host}"
+        self.process: asyncio.subprocess.Process | None = None
+
+    async def run(self, *words: str) -> str:
+        """Run a `staffroom` command about this school; answers what it printed."""
+        process = await asyncio.create_subprocess_exec(
+            *command(*words, "--data", str(self.folder)),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=surroundings(),
+        )
+        out, complaint = await process.communicate()
+        if process.returncode:
+            raise CannotOpen(f"{self.cast.name}: {complaint.decode().strip()}")
+        return out.decode().strip()
+
+    async def serve(self) -> None:
+        """Start serving; returns when the school is ready."""
+        self.process = await asyncio.create_subprocess_exec(
+            *command("serve", "--data", str(self.folder), "--port", str(self.port), "--traffic"),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=surroundings(),
+            # Ctrl-C reaches the demo alone, which then asks the schools to close.
+            start_new_session=True,
+        )
+        assert self.process.stdout is not None
+        assert self.process.stderr is not None
+        line = await asyncio.wait_for(self.process.stdout.readline(), TIME_TO_START)
+        if not line.startswith(b"ready "):
+            complaint = await self.process.stderr.read()
+            raise CannotOpen(f"{self.cast.name} did not start: {complaint.decode().strip()}")
+
+    async def journal(self) -> AsyncIterator[dict[str, Any]]:
+        """What the server writes down, line by line."""
+        assert self.process is not None
+        assert self.process.stderr is not None
+        async for line in self.process.stderr:
+            with suppress(orjson.JSONDecodeError):
+                found = orjson.loads(line)
+                if isinstance(found, dict):
+                    yield found
+
+    async def close(self) -> None:
+        """Ask the process to end, and make it if it does not."""
+        if self.process is None or self.process.returncode is not None:
+            return
+        self.process.terminate()
+        try:
+            await asyncio.wait_for(self.process.wait(), TIME_TO_STOP)
+        except TimeoutError:
+            self.process.kill()
+            await self.process.wait()
+
+
+class Traffic:
+    """What crossed between schools, counted and shown line by line."""
+
+    def __init__(self, console: Console, names: dict[str, str]) -> None:
+        self._console = console
+        self._names = names  # host to the name that is shown
+        self.crossed: Counter[tuple[str, str]] = Counter()
+        self.all_pairs = asyncio.Event()
+
+    async def follow(self, house: House) -> None:
+        """Show what one school writes down, as long as it does."""
+        async for line in house.journal():
+            room, event = line.get("room"), line.get("event")
+            if (room, event) == ("inbox.worker", "arrival"):
+                self._arrival(house, line)
+            elif (room, event) == ("outbox.deliver", "delivery"):
+                self._delivery(house, line)
+            elif line.get("level") in {"warning", "error"}:
+                self._say(house.cast.name, f"[red]{escape(str(event))}[/red]")
+
+    def _arrival(self, house: House, line: dict[str, Any]) -> None:
+        sender = self._name(str(line.get("actor", "")))
+        own = self._names[house.host]
+        if sender == own:
+            return
+        if line.get("outcome") == "done" and sender not in FAILING:
+            self.crossed[sender, own] += 1
+            if len(self.crossed) == len(SCHOOLS) * (len(SCHOOLS) - 1):
+                self.all_pairs.set()
+        self._show(sender, own, "arrived", line)
+
+    def _delivery(self, house: House, line: dict[str, Any]) -> None:
+        receiver = self._name(f"http://{line.get('peer', '')}/")
+        if line.get("outcome") == "done":
+            return  # it is shown where it arrives
+        self._show(self._names[house.host], receiver, "sent", line)
+
+    def keeps(self, house: House, host: str, words: str) -> None:
+        """What a school keeps for another."""
+        receiver = self._names.get(host, host)
+        self._say(f"{house.cast.slug} keeps for {receiver}", f"[yellow]{escape(words)}[/yellow]")
+
+    def _show(self, sender: str, receiver: str, what: str, line: dict[str, Any]) -> None:
+        outcome = str(line.get("outcome"))
+        colour = OUTCOMES.get(outcome, "white")
+        more = " ".join(
+            str(line[name]) for name in ("status", "reason") if line.get(name) not in {None, ""}
+        )
+        if line.get("next_try"):
+            more += f", next try {line['next_try']}"
+        self._say(
+            f"{sender} → {receiver}",
+            f"{escape(str(line.get('activity_type'))):9} {what} [{colour}]{outcome}[/{colour}] "
+            f"[dim]{escape(more)}[/dim]",
+        )
+
+    def _say(self, who: str, what: str) -> None:
+        moment = time.strftime("%H:%M:%S")
+        self._console.print(
+            f"[dim]{moment}[/dim]  {escape(who):32} {what}", highlight=False, soft_wrap=True
+        )
+
+    def _name(self, url: str) -> str:
+        host = url.partition("://")[2].partition("/")[0]
+        return self._names.get(host, host)
+
+    def summary(self) -> str:
+        """One line: `crossed: oakfield→riverside 12, …`."""
+        pairs = itertools.permutations([cast.slug for cast in SCHOOLS], 2)
+        return "crossed: " + ", ".join(f"{a}→{b} {self.crossed[a, b]}" for a, b in pairs)
+
+
+def command(*words: str) -> list[str]:
+    """A `staffroom` command as this very Python would run it."""
+    return [sys.executable, "-m", "staffroom", *words]
+
+
+def surroundings() -> dict[str, str]:
+    """The environment without settings of another school."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("STAFFROOM_")}
+
+
+def show(seconds: int | None, folder: Path | None) -> None:
+    """Run the demo until Ctrl-C, or for `seconds` once all schools are ready.
+
+    Raises CannotOpen where a school does not start.
+    """
+    with tempfile.TemporaryDirectory(prefix="staffroom-demo-") as temporary:
+        place = folder or Path(temporary)
+        taken = [cast.slug for cast in SCHOOLS if (place / cast.slug).exists()]
+        if taken:
+            raise CannotOpen(f"{place / taken[0]} exists already: name an empty directory")
+        asyncio.run(_show(seconds, place))
+
+
+async def _show(seconds: int | None, place: Path) -> None:
+    console = Console(highlight=False)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    playing = asyncio.create_task(_play(console, seconds, place))
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({playing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+        if not playing.done():
+            console.print("\nclosing …")
+            playing.cancel()
+    with suppress(asyncio.CancelledError):
+        await playing
+
+
+async def _play(console: Console, seconds: int | None, place: Path) -> None:
+    async with AsyncExitStack() as stack:
+        places = [free_place() for _ in range(len(SCHOOLS) + 1)]
+        ports = [one.getsockname()[1] for one in places]
+        heads = await stack.enter_async_context(demo_peer.failing(places.pop()))
+        houses = [
+            House(cast, place / cast.slug, port)
+            for cast, port in zip(SCHOOLS, ports[:-1], strict=True)
+        ]
+        with console.status("founding three schools …"):
+            tokens = await asyncio.gather(
+                *(_found(house, houses, [head.host for head in heads]) for house in houses)
+            )
+        for one in places:
+            one.close()
+        for house in houses:
+            stack.push_async_callback(house.close)
+        await asyncio.gather(*(house.serve() for house in houses))
+        began = time.monotonic()
+        for house in houses:
+            console.print(f"ready {house.url}  {house.cast.name}")
+        _print_people(console, houses, tokens)
+        names = {house.host: house.cast.slug for house in houses}
+        names |= {head.host: head.name for head in heads}
+        traffic = Traffic(console, names)
+        session = await stack.enter_async_context(
+            ClientSession(timeout=ClientTimeout(total=30), trust_env=False)
+        )
+        players = {
+            member.username: Player(session, house.url, member.username, token[member.username])
+            for house, token in zip(houses, tokens, strict=True)
+            for member in house.cast.members
+        }
+        try:
+            async with asyncio.TaskGroup() as group:
+                watchers = [group.create_task(traffic.follow(house)) for house in houses]
+                acts = [
+                    group.create_task(demo_play.perform(players)),
+                    group.create_task(_fail(heads, session, players["alice"].uri)),
+                    group.create_task(_announce(console, traffic, began)),
+                    group.create_task(_watch_queue(traffic, houses[0])),
+                ]
+                await _until(began, seconds)
+                for task in (*acts, *watchers):
+                    task.cancel()
+        finally:
+            console.print(traffic.summary(), soft_wrap=True)
+
+
+async def _found(house: House, houses: list[House], failing: list[str]) -> dict[str, str]:
+    """Make one school through the command line alone; answers each person's token."""
+    await house.run(
+        "init",
+        "--domain", house.host,
+        "--public-url", house.url,
+        "--name", house.cast.name,
+        "--danger-allow-http",
+        "--danger-allow-private-addresses",
+    )  # fmt: skip
+    others = [other.host for other in houses if other is not house]
+    await house.run("peers", "allow", *others, *failing)
+    tokens = {}
+    for member in house.cast.members:
+        subjects = [word for subject in member.subjects for word in ("--subject", subject)]
+        printed = await house.run(
+            "staff", "add", member.username,
+            "--name", member.name,
+            "--title", member.title,
+            "--phase", member.phase,
+            "--token",
+            *subjects,
+        )  # fmt: skip
+        tokens[member.username] = printed.splitlines()[-1]
+    return tokens
+
+
+def _print_people(console: Console, houses: list[House], tokens: list[dict[str, str]]) -> None:
+    for house, token in zip(houses, tokens, strict=True):
+        console.print(f"\n[bold {house.cast.colour}]{escape(house.cast.name)}[/]  {house.url}/")
+        for member in house.cast.members:
+            who = f"{member.name}, {member.title}"
+            console.print(
+                f"  {escape(who):36}  @{member.username}@{house.host}"
+                f"  {house.url}/@{member.username}  token {token[member.username]}",
+                soft_wrap=True,
+            )
+    console.print(
+        "\nSpeak as one of them: curl -H 'Authorization: Bearer TOKEN' "
+        f"{houses[0].url}/users/alice/inbox\n",
+        soft_wrap=True,
+    )
+
+
+async def _fail(heads: list[demo_peer.Head], session: ClientSession, followee: str) -> None:
+    """The failing schools follow Alice, so that her posts are for them too."""
+    for head in heads:
+        with suppress(ClientError, TimeoutError):
+            await head.follow(session, followee)
+
+
+async def _announce(console: Console, traffic: Traffic, began: float) -> None:
+    await traffic.all_pairs.wait()
+    console.print(
+        f"[bold]all three pairs crossed {time.monotonic() - began:.1f} s after the third ready[/]",
+        soft_wrap=True,
+    )
+
+
+async def _watch_queue(traffic: Traffic, house: House) -> None:
+    """Say now and then what a school keeps for the schools that fail."""
+    while True:
+        await asyncio.sleep(QUEUE_EVERY)
+        for line in (await house.run("peers", "list")).splitlines():
+            host, _, *words = line.split("\t")
+            if not words[0].startswith("0 "):
+                traffic.keeps(house, host, ", ".join(words))
+
+
+async def _until(began: float, seconds: int | None) -> None:
+    if seconds is None:
+        await asyncio.Event().wait()
+    else:
+        await asyncio.sleep(max(began + seconds - time.monotonic(), 0))
+
+
+def free_place() -> socket.socket:
+    """A place of our own on this machine, from port 8101 upwards."""
+    for port in range(FIRST_PORT, FIRST_PORT + 100):
+        try:
+            return socket.create_server(("127.0.0.1", port))
+        except OSError:
+            continue
+    return socket.create_server(("127.0.0.1", 0))

@@ -1,0 +1,133 @@
+"""What the people of the demo do: they follow, post, answer, like, edit and delete over HTTP."""
+
+import asyncio
+import itertools
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from aiohttp import ClientError, ClientSession
+
+from staffroom.demo_cast import FOLLOWS, LATER, POSTS
+
+PUBLIC = "https://www.w3.org/ns/activitystreams#Public"
+MEDIA_TYPE = "application/activity+json"
+A_MOMENT = 0.3  # seconds between two acts, so that one can follow them
+LATER_EVERY = 8.0
+TIME_TO_BE_ACCEPTED = 30.0
+
+
+class NotDone(Exception):
+    """The school did not accept what somebody did."""
+
+
+@dataclass(frozen=True)
+class Player:
+    """Somebody with a token, speaking to their own school."""
+
+    session: ClientSession
+    school: str
+    username: str
+    token: str
+
+    @property
+    def uri(self) -> str:
+        """Their actor's id."""
+        return f"{self.school}/users/{self.username}"
+
+    async def act(self, activity: Mapping[str, Any]) -> str:
+        """POST to their outbox; answers the id of the activity. Raises NotDone."""
+        async with self.session.post(
+            f"{self.uri}/outbox",
+            data=orjson.dumps(activity),
+            headers={"Authorization": f"Bearer {self.token}", "Content-Type": MEDIA_TYPE},
+        ) as answer:
+            if answer.status != 201:
+                raise NotDone(f"{self.username}: {answer.status} {(await answer.text())[:200]}")
+            return answer.headers["Location"]
+
+    async def read(self, url: str) -> dict[str, Any]:
+        """GET something of their own school."""
+        async with self.session.get(
+            url, headers={"Authorization": f"Bearer {self.token}", "Accept": MEDIA_TYPE}
+        ) as answer:
+            found = orjson.loads(await answer.read())
+            return found if isinstance(found, dict) else {}
+
+    async def say(self, text: str, **more: Any) -> dict[str, Any]:
+        """Post a Note to everybody; answers it as it was made."""
+        note = {
+            "type": "Note",
+            "content": f"<p>{text}</p>",
+            "to": [PUBLIC, *more.pop("to", ())],
+            "cc": [f"{self.uri}/followers"],
+            **more,
+        }
+        activity = await self.read(await self.act(note))
+        made = activity.get("object")
+        if not isinstance(made, dict):
+            raise NotDone(f"{self.username}: the post is not in its activity")
+        return made
+
+
+async def perform(players: Mapping[str, Player]) -> None:
+    """The play: once through, then a word now and then."""
+    for follower, followee in FOLLOWS:
+        await players[follower].act({"type": "Follow", "object": players[followee].uri})
+    with suppress(TimeoutError):
+        async with asyncio.timeout(TIME_TO_BE_ACCEPTED):
+            await _accepted(players)
+    notes = [await _converse(players, *post) for post in POSTS]
+    await _change(players, notes)
+    for author, text in itertools.cycle(LATER):
+        await asyncio.sleep(LATER_EVERY)
+        with suppress(ClientError, NotDone, TimeoutError):
+            note = await players[author].say(text)
+            await _like(players, author, note)
+
+
+async def _accepted(players: Mapping[str, Player]) -> None:
+    """Wait until everybody who asked to follow somebody does."""
+    wanted: dict[str, int] = {}
+    for follower, _ in FOLLOWS:
+        wanted[follower] = wanted.get(follower, 0) + 1
+    for username, number in wanted.items():
+        player = players[username]
+        while True:
+            following = await player.read(f"{player.uri}/following")
+            if following.get("totalItems", 0) >= number:
+                break
+            await asyncio.sleep(A_MOMENT)
+
+
+async def _converse(
+    players: Mapping[str, Player], author: str, text: str, replies: tuple[tuple[str, str], ...]
+) -> dict[str, Any]:
+    note = await players[author].say(text)
+    await asyncio.sleep(A_MOMENT)
+    for other, words in replies:
+        await players[other].say(words, inReplyTo=note["id"], to=[players[author].uri])
+        await asyncio.sleep(A_MOMENT)
+    return note
+
+
+async def _change(players: Mapping[str, Player], notes: list[dict[str, Any]]) -> None:
+    """Somebody likes a post, somebody edits theirs, somebody thinks better of it."""
+    first, second, *_, last = notes
+    await players["bob"].act({"type": "Like", "object": first["id"]})
+    await players["dele"].act({"type": "Like", "object": second["id"]})
+    await asyncio.sleep(A_MOMENT)
+    edited = second | {"content": "<p>Change of room: the physics network meets in S5.</p>"}
+    await players["bob"].act({"type": "Update", "object": edited})
+    await asyncio.sleep(A_MOMENT)
+    await players["george"].act({"type": "Delete", "object": last["id"]})
+
+
+async def _like(players: Mapping[str, Player], author: str, note: dict[str, Any]) -> None:
+    """The first who follows the author likes what they said."""
+    fan = next((follower for follower, followee in FOLLOWS if followee == author), None)
+    if fan is not None:
+        await asyncio.sleep(A_MOMENT * 5)
+        await players[fan].act({"type": "Like", "object": note["id"]})

@@ -1,0 +1,120 @@
+"""Every URL of a school, in one table.
+
+What other servers read and what people read share their addresses: whoever asks for HTML gets the
+page, everybody else the document (`by_accept`). `limit` says how often one caller may knock.
+"""
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from actors import documents, nodeinfo, webfinger
+from actors.server import SERVER
+from api import outbox as client
+from inbox import door
+from pages import people, posts, rendering
+from staffroom.edge import Handler
+from staffroom.limits import (
+    ACTING,
+    DELIVERIES,
+    DISCOVERY,
+    DOCUMENTS,
+    MONITORING,
+    PAGES,
+    READING,
+    Limit,
+)
+from storage import school
+from storage.database import Unavailable
+
+
+@dataclass(frozen=True)
+class Route:
+    """One line of the table."""
+
+    method: str
+    path: str
+    handler: Handler
+    limit: Limit
+
+
+def by_accept(document: Handler, page: Handler) -> Handler:
+    """One address for servers and for people: the page for those who ask for HTML."""
+
+    async def chosen(request: web.Request) -> web.StreamResponse:
+        return await (page if documents.wants_page(request) else document)(request)
+
+    return chosen
+
+
+def by_token(own: Handler, others: Handler) -> Handler:
+    """One address for its owner, who comes with a token, and for everybody else."""
+
+    async def chosen(request: web.Request) -> web.StreamResponse:
+        return await (own if "Authorization" in request.headers else others)(request)
+
+    return chosen
+
+
+async def health(request: web.Request) -> web.Response:
+    """Whether the process answers and the database can be read."""
+    try:
+        await request.app[SERVER].database.read(school.get)
+    except Unavailable:
+        return web.json_response({"status": "the database cannot be read"}, status=503)
+    return web.json_response({"status": "ok"}, headers={"Cache-Control": "no-store"})
+
+
+PERSON = "/users/{name:[A-Za-z0-9_]+}"
+POST = "/objects/{id:[0-9]+}"
+
+ROUTES: tuple[Route, ...] = (
+    # the school itself, and how it is found
+    Route("GET", "/", people.front, PAGES),
+    Route("GET", "/healthz", health, MONITORING),
+    Route("GET", "/static/style.css", rendering.stylesheet, PAGES),
+    Route("GET", "/.well-known/webfinger", webfinger.webfinger, DISCOVERY),
+    Route("GET", "/.well-known/host-meta", webfinger.host_meta, DISCOVERY),
+    Route("GET", "/.well-known/nodeinfo", nodeinfo.links, DISCOVERY),
+    Route("GET", "/nodeinfo/2.1", nodeinfo.usage, DISCOVERY),
+    Route("POST", "/inbox", door.receive, DELIVERIES),
+    # the actor that signs for the server
+    Route("GET", "/actor", documents.instance, DOCUMENTS),
+    Route("GET", "/actor/inbox", documents.inbox, DOCUMENTS),
+    Route("POST", "/actor/inbox", door.receive, DELIVERIES),
+    Route("GET", "/actor/outbox", documents.outbox, DOCUMENTS),
+    Route("GET", "/actor/followers", documents.followers, DOCUMENTS),
+    Route("GET", "/actor/following", documents.following, DOCUMENTS),
+    # the school as an organisation
+    Route("GET", "/school", by_accept(documents.actor, people.profile_page), DOCUMENTS),
+    Route("GET", "/school/inbox", documents.inbox, DOCUMENTS),
+    Route("POST", "/school/inbox", door.receive, DELIVERIES),
+    Route("GET", "/school/outbox", documents.outbox, DOCUMENTS),
+    Route("GET", "/school/followers", documents.followers, DOCUMENTS),
+    Route("GET", "/school/following", documents.following, DOCUMENTS),
+    Route("GET", "/school/featured", documents.featured, DOCUMENTS),
+    Route("GET", "/school/liked", documents.liked, DOCUMENTS),
+    Route("GET", "/school/members", documents.members, DOCUMENTS),
+    # the people who work here
+    Route("GET", PERSON, by_accept(documents.actor, people.profile_page), DOCUMENTS),
+    Route("GET", f"{PERSON}/inbox", by_token(client.inbox, documents.inbox), READING),
+    Route("POST", f"{PERSON}/inbox", door.receive, DELIVERIES),
+    Route("GET", f"{PERSON}/outbox", documents.outbox, DOCUMENTS),
+    Route("POST", f"{PERSON}/outbox", client.post, ACTING),
+    Route("GET", f"{PERSON}/followers", documents.followers, DOCUMENTS),
+    Route("GET", f"{PERSON}/following", documents.following, DOCUMENTS),
+    Route("GET", f"{PERSON}/featured", documents.featured, DOCUMENTS),
+    Route("GET", f"{PERSON}/liked", documents.liked, DOCUMENTS),
+    # what they say and do
+    Route("GET", POST, by_accept(documents.post, posts.post), DOCUMENTS),
+    Route("GET", f"{POST}/replies", documents.replies, DOCUMENTS),
+    Route("GET", "/activities/{id:[0-9]+}", documents.activity, DOCUMENTS),
+    # pages for people
+    Route("GET", "/@{name:[A-Za-z0-9_]+}", people.profile_page, PAGES),
+    Route("GET", "/@{name:[A-Za-z0-9_]+}/{id:[0-9]+}", posts.post, PAGES),
+)
+
+
+def furnish(app: web.Application) -> None:
+    """Give the application what the rooms of the table need to work: the templates of the pages."""
+    rendering.set_up(app)

@@ -1,0 +1,398 @@
+"""Everyone we know: our own people and those of other schools.
+
+An actor is known by its id, the `uri`. Username and host make the handle, which is for showing:
+several actors may share one.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, case, delete, func, literal, or_, select, update
+
+from storage import peers, sql, tables
+from storage.tables import actors, objects, published
+from storage.transaction import Transaction
+
+State = Literal["active", "suspended", "deleted"]
+
+
+class UsernameTaken(Exception):
+    """Another actor of this school has this username, whatever its letter case or kind."""
+
+
+class NotRemote(Exception):
+    """A document of another server claims the id of one of our own actors."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    id: int
+    uri: str
+    peer_id: int | None
+    type: str
+    username: str
+    host: str
+    name: str
+    summary: str
+    url: str
+    inbox: str
+    shared_inbox: str | None
+    outbox: str | None
+    followers: str | None
+    following: str | None
+    featured: str | None
+    approves_followers: bool
+    moved_to: str | None
+    state: State
+    document: str  # JSON text
+    created_at: datetime
+    updated_at: datetime
+    fetched_at: datetime | None
+
+    @property
+    def local(self) -> bool:
+        return self.peer_id is None
+
+    @property
+    def handle(self) -> str:
+        return f"@{self.username}@{self.host}"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFields:
+    """What an actor's document says, read and checked."""
+
+    uri: str
+    peer_host: str  # of the uri, as peers are written
+    type: str
+    username: str
+    host: str
+    name: str
+    summary: str
+    url: str
+    inbox: str
+    shared_inbox: str | None
+    outbox: str | None
+    followers: str | None
+    following: str | None
+    featured: str | None
+    approves_followers: bool
+    moved_to: str | None
+    state: State
+    document: str  # JSON text
+
+
+@dataclass(frozen=True, slots=True)
+class LocalCounts:
+    people: int
+    posts: int  # those that everybody may see
+    active_month: int
+    active_halfyear: int
+
+
+COLUMNS = sql.columns(actors, Actor)
+
+
+# --- finding -----------------------------------------------------------------------------------
+
+
+def by_uri(tx: Transaction, uri: str) -> Actor | None:
+    return _first(tx, actors.c.uri == uri)
+
+
+def by_id(tx: Transaction, actor_id: int) -> Actor | None:
+    return _first(tx, actors.c.id == actor_id)
+
+
+def by_uris(tx: Transaction, uris: Iterable[str]) -> dict[str, Actor]:
+    """Those of these ids that are known, by id."""
+    rows = tx.execute(select(*COLUMNS).where(actors.c.uri.in_(sorted(set(uris)))))
+    return {row.uri: Actor(*row) for row in rows}
+
+
+def by_ids(tx: Transaction, ids: Iterable[int]) -> dict[int, Actor]:
+    rows = tx.execute(select(*COLUMNS).where(actors.c.id.in_(sorted(set(ids)))))
+    return {row.id: Actor(*row) for row in rows}
+
+
+def local_by_username(tx: Transaction, username: str) -> Actor | None:
+    """One of ours, of any kind and in any state; letter case is ignored."""
+    return _first(tx, actors.c.peer_id.is_(None), func.lower(actors.c.username) == username.lower())
+
+
+def by_handle(tx: Transaction, username: str, host: str) -> Actor | None:
+    """The actor that we would show under this handle.
+
+    A handle of this school names one of ours and nobody else. Where several others share one, an
+    active one comes first, then one whose id is on that host, then the one we met last.
+    """
+    if host == tx.school.host:
+        return local_by_username(tx, username)
+    peer = tables.peers
+    at_home = sql.any_row([peer], peer.c.id == actors.c.peer_id, peer.c.host == host)
+    row = tx.execute(
+        select(*COLUMNS)
+        .where(
+            func.lower(actors.c.username) == username.lower(),
+            actors.c.host == host,
+            actors.c.peer_id.is_not(None),
+        )
+        .order_by(
+            case((actors.c.state == "active", 0), else_=1),
+            case((at_home, 0), else_=1),
+            actors.c.id.desc(),
+        )
+        .limit(1)
+    ).first()
+    return None if row is None else Actor(*row)
+
+
+def at_inbox(tx: Transaction, peer_id: int, inbox: str) -> list[Actor]:
+    """Active actors of a peer whose own inbox this is."""
+    rows = tx.execute(
+        select(*COLUMNS).where(
+            actors.c.peer_id == peer_id, actors.c.inbox == inbox, actors.c.state == "active"
+        )
+    )
+    return [Actor(*row) for row in rows]
+
+
+def local_people(tx: Transaction) -> list[Actor]:
+    """The people of this school by username, without those who were removed."""
+    rows = tx.execute(
+        select(*COLUMNS)
+        .where(*_people(), actors.c.state != "deleted")
+        .order_by(func.lower(actors.c.username))
+    )
+    return [Actor(*row) for row in rows]
+
+
+def counts(tx: Transaction) -> LocalCounts:
+    """The figures that a school tells about itself; nothing that only some may see counts."""
+    newest = (
+        select(published.c.published_at)
+        .where(published.c.actor_id == actors.c.id, ~published.c.forwarded)
+        .order_by(published.c.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    lately = select(newest.label("at")).where(*_people(), actors.c.state == "active").subquery()
+    month, halfyear = tx.now - timedelta(days=30), tx.now - timedelta(days=180)
+    people, active_month, active_halfyear = tx.execute(
+        select(
+            func.count(),
+            func.count(case((lately.c.at >= month, 1))),
+            func.count(case((lately.c.at >= halfyear, 1))),
+        ).select_from(lately)
+    ).one()
+    posts = tx.execute(
+        select(func.count())
+        .select_from(actors)
+        .join(objects, objects.c.author_id == actors.c.id)
+        .where(
+            actors.c.peer_id.is_(None),
+            actors.c.state == "active",
+            objects.c.deleted_at.is_(None),
+            objects.c.audience.in_(("public", "unlisted")),
+        )
+    ).scalar_one()
+    return LocalCounts(people, posts, active_month, active_halfyear)
+
+
+def _people() -> tuple[ColumnElement[bool], ...]:
+    return (actors.c.peer_id.is_(None), actors.c.type == "Person")
+
+
+def _first(tx: Transaction, *which: ColumnElement[bool]) -> Actor | None:
+    row = tx.execute(select(*COLUMNS).where(*which)).first()
+    return None if row is None else Actor(*row)
+
+
+# --- ours --------------------------------------------------------------------------------------
+
+
+def add_local(
+    tx: Transaction,
+    *,
+    uri: str,
+    type: str,  # noqa: A002  the standard's word
+    username: str,
+    name: str,
+    summary: str = "",
+    url: str,
+    inbox: str,
+    shared_inbox: str | None,
+    outbox: str | None,
+    followers: str | None,
+    following: str | None,
+    featured: str | None,
+    approves_followers: bool = False,
+    document: dict[str, Any],
+) -> Actor:
+    """A new actor of this school. Raises UsernameTaken."""
+    actor = Actor(
+        id=tx.new_id(),
+        uri=uri,
+        peer_id=None,
+        type=type,
+        username=username,
+        host=tx.school.host,
+        name=name,
+        summary=summary,
+        url=url,
+        inbox=inbox,
+        shared_inbox=shared_inbox,
+        outbox=outbox,
+        followers=followers,
+        following=following,
+        featured=featured,
+        approves_followers=approves_followers,
+        moved_to=None,
+        state="active",
+        document=sql.json_text(document),
+        created_at=tx.now,
+        updated_at=tx.now,
+        fetched_at=None,
+    )
+    added = tx.execute(
+        sql.insert_ignore(tx, actors).values(asdict(actor)).returning(actors.c.id)
+    ).first()
+    if added is None:
+        raise UsernameTaken(f"{username} is taken")
+    return actor
+
+
+def update_local(
+    tx: Transaction,
+    actor_id: int,
+    *,
+    name: str | None = None,
+    summary: str | None = None,
+    document: dict[str, Any] | None = None,
+    approves_followers: bool | None = None,
+    state: State | None = None,
+    moved_to: str | None = None,
+) -> Actor:
+    """Change what is given of one of ours. Raises LookupError if there is no such actor here."""
+    given = {
+        "name": name,
+        "summary": summary,
+        "document": None if document is None else sql.json_text(document),
+        "approves_followers": approves_followers,
+        "state": state,
+        "moved_to": moved_to,
+    }
+    changes = {column: value for column, value in given.items() if value is not None}
+    row = tx.execute(
+        update(actors)
+        .where(actors.c.id == actor_id, actors.c.peer_id.is_(None))
+        .values(**changes, updated_at=tx.now)
+        .returning(*COLUMNS)
+    ).first()
+    if row is None:
+        raise LookupError(f"no actor of this school has the row {actor_id}")
+    return Actor(*row)
+
+
+# --- others ------------------------------------------------------------------------------------
+
+
+def save_remote(tx: Transaction, fields: RemoteFields) -> Actor:
+    """Keep what a fetched document says, whether we knew its actor or not.
+
+    Who was deleted stays deleted, and is returned as such. Raises NotRemote if the document
+    claims an id of this school.
+    """
+    if fields.peer_host == tx.school.host:
+        raise NotRemote(f"{fields.uri} is of this school")
+    said = asdict(fields)
+    del said["peer_host"]
+    said |= {
+        "peer_id": peers.ensure(tx, fields.peer_host).id,
+        "updated_at": tx.now,
+        "fetched_at": tx.now,
+    }
+    statement = sql.insert(tx, actors).values(id=tx.new_id(), created_at=tx.now, **said)
+    row = tx.execute(
+        statement.on_conflict_do_update(
+            index_elements=[actors.c.uri],
+            set_={name: statement.excluded[name] for name in said if name != "uri"},
+            where=(actors.c.peer_id.is_not(None)) & (actors.c.state != "deleted"),
+        ).returning(*COLUMNS)
+    ).first()
+    if row is not None:
+        return Actor(*row)
+    known = by_uri(tx, fields.uri)
+    if known is None or known.local:
+        raise NotRemote(f"{fields.uri} is one of ours")
+    return known
+
+
+def bury(tx: Transaction, actor_id: int) -> None:
+    """An actor is gone: what they said becomes tombstones, what else they did goes with them.
+
+    The rows of the actor, of its keys and posts stay, empty: an id is never used again.
+    """
+    _bury_posts(tx, actor_id)
+    theirs = select(objects.c.id).where(objects.c.author_id == actor_id)
+    for table in (tables.likes, tables.announces, tables.timelines, tables.featured):
+        tx.execute(delete(table).where(table.c.object_id.in_(theirs)))
+    boosted = select(tables.announces.c.object_id).where(tables.announces.c.actor_id == actor_id)
+    timelines = tables.timelines
+    tx.execute(
+        delete(timelines).where(
+            timelines.c.object_id.in_(boosted), timelines.c.announced_by == actor_id
+        )
+    )
+    notifications = tables.notifications
+    tx.execute(
+        delete(notifications).where(
+            or_(
+                notifications.c.actor_id == actor_id,
+                notifications.c.owner_id == actor_id,
+                notifications.c.object_id.in_(theirs),
+            )
+        )
+    )
+    for table, column in (
+        (tables.likes, tables.likes.c.actor_id),
+        (tables.announces, tables.announces.c.actor_id),
+        (tables.featured, tables.featured.c.actor_id),
+        (timelines, timelines.c.reader_id),
+    ):
+        tx.execute(delete(table).where(column == actor_id))
+    follows = tables.follows
+    tx.execute(
+        delete(follows).where(
+            or_(follows.c.follower_id == actor_id, follows.c.followee_id == actor_id)
+        )
+    )
+    tx.execute(
+        update(actors)
+        .where(actors.c.id == actor_id)
+        .values(state="deleted", name="", summary="", document="{}", updated_at=tx.now)
+    )
+
+
+def _bury_posts(tx: Transaction, author_id: int) -> None:
+    tombstone = sql.json_object(
+        tx,
+        _context="https://www.w3.org/ns/activitystreams",
+        type="Tombstone",
+        id=objects.c.uri,
+        formerType=objects.c.type,
+        deleted=sql.rfc3339(tx.now),
+    )
+    tx.execute(
+        update(objects)
+        .where(objects.c.author_id == author_id, objects.c.deleted_at.is_(None))
+        .values(
+            deleted_at=literal(tx.now, objects.c.deleted_at.type),
+            name=None,
+            summary=None,
+            content="",
+            document=tombstone,
+        )
+    )

@@ -1,0 +1,133 @@
+"""Who passed on which post, and to whom: once per actor and post."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, delete, false, func, select
+
+from storage import audience as audiences
+from storage import objects, sql, tables
+from storage.actors import COLUMNS as ACTOR_COLUMNS
+from storage.actors import Actor
+from storage.audience import OPEN, Viewer
+from storage.objects import Post
+from storage.tables import actors, announces, timelines
+from storage.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    id: int
+    uri: str  # of the Announce activity
+    actor_id: int
+    object_id: int
+    audience: str
+    created_at: datetime
+
+
+_COLUMNS = sql.columns(announces, Announce)
+
+
+def add(tx: Transaction, *, uri: str, actor_id: int, object_id: int, audience: str) -> bool:
+    """True if it is new; false if this actor announced the post already, or the id is in use."""
+    added = tx.execute(
+        sql.insert_ignore(tx, announces)
+        .values(
+            id=tx.new_id(),
+            uri=uri,
+            actor_id=actor_id,
+            object_id=object_id,
+            audience=audience,
+            created_at=tx.now,
+        )
+        .returning(announces.c.id)
+    ).first()
+    return added is not None
+
+
+def remove(tx: Transaction, actor_id: int, object_id: int) -> bool:
+    """Taken back, from the timelines too that it brought the post to."""
+    tx.execute(
+        delete(timelines).where(
+            timelines.c.object_id == object_id, timelines.c.announced_by == actor_id
+        )
+    )
+    removed = tx.execute(
+        delete(announces).where(
+            announces.c.actor_id == actor_id, announces.c.object_id == object_id
+        )
+    )
+    return removed.rowcount > 0
+
+
+def get(tx: Transaction, actor_id: int, object_id: int) -> Announce | None:
+    row = tx.execute(
+        select(*_COLUMNS).where(
+            announces.c.actor_id == actor_id, announces.c.object_id == object_id
+        )
+    ).first()
+    return None if row is None else Announce(*row)
+
+
+def by_uri(tx: Transaction, uri: str) -> Announce | None:
+    """The announce of this id; whose it is, the caller checks."""
+    row = tx.execute(select(*_COLUMNS).where(announces.c.uri == uri)).first()
+    return None if row is None else Announce(*row)
+
+
+def of_object(
+    tx: Transaction, object_id: int, *, before: int | None, limit: int
+) -> list[tuple[int, Actor]]:
+    """Who passed a post on to everybody, newest first, each with its cursor."""
+    statement = (
+        select(announces.c.id, *ACTOR_COLUMNS)
+        .select_from(announces)
+        .join(actors, actors.c.id == announces.c.actor_id)
+        .where(*_openly(object_id))
+    )
+    rows = tx.execute(sql.newest(statement, announces.c.id, before, limit))
+    return [(row[0], sql.part(Actor, row, 1)) for row in rows]
+
+
+def by_actor(
+    tx: Transaction, viewer: Viewer, actor_id: int, *, before: int | None, limit: int
+) -> list[tuple[int, Post]]:
+    """What an actor passed on to the viewer, as far as they may see it, newest first."""
+    statement = (
+        select(announces.c.id, *objects.COLUMNS)
+        .select_from(announces)
+        .join(tables.objects, tables.objects.c.id == announces.c.object_id)
+        .join(actors, actors.c.id == announces.c.actor_id)
+        .where(
+            announces.c.actor_id == actor_id,
+            audiences.welcome(actors),
+            audiences.admits(
+                announces.c.audience,
+                announces.c.actor_id,
+                false(),
+                audiences.reader_of(viewer),
+                local=viewer.local,
+            ),
+            *objects.shown(viewer),
+        )
+    )
+    rows = tx.execute(sql.newest(statement, announces.c.id, before, limit))
+    return [(row[0], sql.part(Post, row, 1)) for row in rows]
+
+
+def count(tx: Transaction, object_id: int) -> int:
+    """How many of those whom `of_object` lists."""
+    return tx.execute(
+        select(func.count())
+        .select_from(announces)
+        .join(actors, actors.c.id == announces.c.actor_id)
+        .where(*_openly(object_id))
+    ).scalar_one()
+
+
+def _openly(object_id: int) -> tuple[ColumnElement[bool], ...]:
+    return (
+        announces.c.object_id == object_id,
+        announces.c.audience.in_(OPEN),
+        audiences.welcome(actors),
+    )

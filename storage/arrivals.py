@@ -1,0 +1,97 @@
+"""What each of our people finds in their inbox: the activities that came for them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import BigInteger, func, literal, or_, select, union
+
+from storage import audience, objects, sql, tables
+from storage.audience import Viewer
+from storage.objects import Post
+from storage.tables import actors, arrivals, received
+from storage.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    received_id: int
+    type: str
+    body: bytes  # as it came: what it embeds may be edited or deleted since
+    post: Post | None  # what it is about, as it stands now; a tombstone if it was deleted
+
+
+def note(
+    tx: Transaction,
+    received_id: int,
+    *,
+    owners: Iterable[int],
+    followers_of: int | None,
+    everyone: bool,
+) -> None:
+    """An activity is for these of our people; nobody finds it twice.
+
+    `followers_of`: those who follow this actor here. `everyone`: all people of this school.
+    """
+    named = sorted(set(owners))
+    sources = []
+    if named:
+        sources.append(select(actors.c.id).where(actors.c.id.in_(named)))
+    if followers_of is not None:
+        follows = tables.follows
+        sources.append(
+            select(follows.c.follower_id.label("id")).where(
+                follows.c.followee_id == followers_of, follows.c.state == "accepted"
+            )
+        )
+    if everyone:
+        sources.append(
+            select(actors.c.id).where(actors.c.peer_id.is_(None), actors.c.type == "Person")
+        )
+    if not sources:
+        return
+    found = union(*sources).subquery()
+    readers = (
+        select(actors.c.id, literal(received_id, BigInteger))
+        .select_from(found)
+        .join(actors, actors.c.id == found.c.id)
+        .where(actors.c.peer_id.is_(None), actors.c.state == "active")
+    )
+    tx.execute(sql.insert_ignore(tx, arrivals).from_select(["owner_id", "received_id"], readers))
+
+
+def inbox(tx: Transaction, owner_id: int, *, before: int | None, limit: int) -> list[Arrival]:
+    """One page of someone's inbox, newest first; `before` is a `received_id`.
+
+    Left out is what they may not see, or not any more: an activity about a post hidden from them,
+    or by someone who was suspended or blocked.
+    """
+    post = tables.objects
+    sender = actors.alias("sender")
+    statement = (
+        select(arrivals.c.received_id, received.c.type, received.c.body, *objects.COLUMNS)
+        .select_from(arrivals)
+        .join(received, received.c.id == arrivals.c.received_id)
+        .outerjoin(post, post.c.uri == received.c.object_uri)
+        .outerjoin(sender, sender.c.uri == received.c.actor_uri)
+        .where(
+            arrivals.c.owner_id == owner_id,
+            or_(
+                post.c.id.is_(None),
+                post.c.deleted_at.is_not(None),
+                audience.visible(Viewer(owner_id, local=True)),
+            ),
+            or_(sender.c.id.is_(None), audience.welcome(sender)),
+        )
+    )
+    rows = tx.execute(sql.newest(statement, arrivals.c.received_id, before, limit))
+    return [
+        Arrival(row[0], row[1], row[2], None if row[3] is None else sql.part(Post, row, 3))
+        for row in rows
+    ]
+
+
+def count(tx: Transaction, owner_id: int) -> int:
+    """How many activities came for someone, those that are hidden by now included."""
+    return tx.execute(
+        select(func.count()).select_from(arrivals).where(arrivals.c.owner_id == owner_id)
+    ).scalar_one()

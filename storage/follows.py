@@ -1,0 +1,158 @@
+"""Who follows whom, and how far the asking has come: requested, accepted or rejected.
+
+Only the one who is followed accepts or rejects, and only what was asked for.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import ColumnElement, and_, case, delete, func, select, update
+
+from storage import audience, sql
+from storage.actors import COLUMNS as ACTOR_COLUMNS
+from storage.actors import Actor
+from storage.tables import actors, follows
+from storage.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    id: int
+    follower_id: int
+    followee_id: int
+    uri: str  # of the Follow activity
+    state: Literal["requested", "accepted", "rejected"]
+    created_at: datetime
+
+
+_COLUMNS = sql.columns(follows, Follow)
+
+
+def request(tx: Transaction, follower_id: int, followee_id: int, uri: str) -> Follow:
+    """Someone asks to follow, perhaps again: the latest id counts, and accepted stays accepted."""
+    statement = sql.insert(tx, follows).values(
+        id=tx.new_id(),
+        follower_id=follower_id,
+        followee_id=followee_id,
+        uri=uri,
+        state="requested",
+        created_at=tx.now,
+    )
+    row = tx.execute(
+        statement.on_conflict_do_update(
+            index_elements=[follows.c.follower_id, follows.c.followee_id],
+            set_={
+                "uri": statement.excluded.uri,
+                "state": case((follows.c.state == "accepted", "accepted"), else_="requested"),
+            },
+        ).returning(*_COLUMNS)
+    ).one()
+    return Follow(*row)
+
+
+def accept(tx: Transaction, follower_id: int, followee_id: int) -> bool:
+    """A request is granted. False if there is none that waits."""
+    return _move(tx, follower_id, followee_id, ("requested",), "accepted")
+
+
+def reject(tx: Transaction, follower_id: int, followee_id: int) -> bool:
+    """A request is refused, or one who follows is sent away. False if there is neither."""
+    return _move(tx, follower_id, followee_id, ("requested", "accepted"), "rejected")
+
+
+def remove(tx: Transaction, follower_id: int, followee_id: int) -> bool:
+    """Someone follows no more, or takes the request back. False if there was none."""
+    return tx.execute(delete(follows).where(_between(follower_id, followee_id))).rowcount > 0
+
+
+def get(tx: Transaction, follower_id: int, followee_id: int) -> Follow | None:
+    row = tx.execute(select(*_COLUMNS).where(_between(follower_id, followee_id))).first()
+    return None if row is None else Follow(*row)
+
+
+def by_uri(tx: Transaction, uri: str) -> Follow | None:
+    """The follow that was last asked for under this id; whose it is, the caller checks."""
+    row = tx.execute(
+        select(*_COLUMNS).where(follows.c.uri == uri).order_by(follows.c.id.desc()).limit(1)
+    ).first()
+    return None if row is None else Follow(*row)
+
+
+def followers(
+    tx: Transaction, actor_id: int, *, before: int | None, limit: int
+) -> list[tuple[int, Actor]]:
+    """Who follows this actor, newest first, each with its cursor."""
+    return _page(tx, follows.c.followee_id == actor_id, follows.c.follower_id, before, limit)
+
+
+def following(
+    tx: Transaction, actor_id: int, *, before: int | None, limit: int
+) -> list[tuple[int, Actor]]:
+    """Whom this actor follows, newest first, each with its cursor."""
+    return _page(tx, follows.c.follower_id == actor_id, follows.c.followee_id, before, limit)
+
+
+def count_followers(tx: Transaction, actor_id: int) -> int:
+    return _count(tx, follows.c.followee_id == actor_id, follows.c.follower_id)
+
+
+def count_following(tx: Transaction, actor_id: int) -> int:
+    return _count(tx, follows.c.follower_id == actor_id, follows.c.followee_id)
+
+
+def requests(tx: Transaction, followee_id: int) -> list[tuple[Follow, Actor]]:
+    """Who waits for an answer from this actor, the longest waiting first."""
+    rows = tx.execute(
+        select(*_COLUMNS, *ACTOR_COLUMNS)
+        .select_from(follows)
+        .join(actors, actors.c.id == follows.c.follower_id)
+        .where(
+            follows.c.followee_id == followee_id,
+            follows.c.state == "requested",
+            audience.welcome(actors),
+        )
+        .order_by(follows.c.id)
+    )
+    return [(sql.part(Follow, row), sql.part(Actor, row, len(_COLUMNS))) for row in rows]
+
+
+def _between(follower_id: int, followee_id: int) -> ColumnElement[bool]:
+    return and_(follows.c.follower_id == follower_id, follows.c.followee_id == followee_id)
+
+
+def _move(
+    tx: Transaction, follower_id: int, followee_id: int, old: tuple[str, ...], new: str
+) -> bool:
+    changed = tx.execute(
+        update(follows)
+        .where(_between(follower_id, followee_id), follows.c.state.in_(old))
+        .values(state=new)
+    )
+    return changed.rowcount > 0
+
+
+def _page(
+    tx: Transaction,
+    whose: ColumnElement[bool],
+    other: ColumnElement[int],
+    before: int | None,
+    limit: int,
+) -> list[tuple[int, Actor]]:
+    statement = (
+        select(follows.c.id, *ACTOR_COLUMNS)
+        .select_from(follows)
+        .join(actors, actors.c.id == other)
+        .where(whose, follows.c.state == "accepted", audience.welcome(actors))
+    )
+    rows = tx.execute(sql.newest(statement, follows.c.id, before, limit))
+    return [(row[0], sql.part(Actor, row, 1)) for row in rows]
+
+
+def _count(tx: Transaction, whose: ColumnElement[bool], other: ColumnElement[int]) -> int:
+    return tx.execute(
+        select(func.count())
+        .select_from(follows)
+        .join(actors, actors.c.id == other)
+        .where(whose, follows.c.state == "accepted", audience.welcome(actors))
+    ).scalar_one()

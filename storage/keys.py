@@ -1,0 +1,113 @@
+"""Public keys of everyone, and the sealed private ones of our own actors."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, select
+
+from storage import sql
+from storage.tables import keys
+from storage.transaction import Transaction
+
+
+class KeyTaken(Exception):
+    """This key id belongs to another actor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    id: int
+    uri: str
+    actor_id: int
+    algorithm: str  # rsa|ed25519
+    public: bytes  # SubjectPublicKeyInfo, DER
+    private: bytes | None  # sealed with the school's secret; None for others
+    created_at: datetime
+    fetched_at: datetime | None
+
+
+_COLUMNS = sql.columns(keys, Key)
+
+
+def by_uri(tx: Transaction, uri: str) -> Key | None:
+    row = tx.execute(select(*_COLUMNS).where(keys.c.uri == uri)).first()
+    return None if row is None else Key(*row)
+
+
+def by_uris(tx: Transaction, uris: list[str]) -> dict[str, Key]:
+    """Those of these key ids that are known, by key id."""
+    rows = tx.execute(select(*_COLUMNS).where(keys.c.uri.in_(sorted(set(uris)))))
+    return {row.uri: Key(*row) for row in rows}
+
+
+def of_actor(tx: Transaction, actor_id: int) -> list[Key]:
+    """The keys of one actor, oldest first."""
+    rows = tx.execute(select(*_COLUMNS).where(keys.c.actor_id == actor_id).order_by(keys.c.id))
+    return [Key(*row) for row in rows]
+
+
+def add(
+    tx: Transaction,
+    *,
+    uri: str,
+    actor_id: int,
+    algorithm: str,
+    public: bytes,
+    private: bytes | None = None,
+) -> Key:
+    """A key of one of ours. Raises KeyTaken if the key id is in use."""
+    key = Key(tx.new_id(), uri, actor_id, algorithm, public, private, tx.now, None)
+    added = tx.execute(sql.insert_ignore(tx, keys).values(asdict(key)).returning(keys.c.id)).first()
+    if added is None:
+        raise KeyTaken(f"{uri} is in use")
+    return key
+
+
+def replace_remote(tx: Transaction, actor_id: int, listed: list[tuple[str, str, bytes]]) -> None:
+    """The keys that an actor's document lists now, as (key id, algorithm, public).
+
+    Its others are forgotten. Raises KeyTaken if one of them belongs to another actor.
+    """
+    unique = {uri: (uri, algorithm, public) for uri, algorithm, public in listed}
+    tx.execute(
+        delete(keys).where(
+            keys.c.actor_id == actor_id,
+            keys.c.uri.not_in(sorted(unique)),
+            keys.c.private.is_(None),
+        )
+    )
+    if not unique:
+        return
+    rows: list[dict[str, Any]] = [
+        {
+            "id": tx.new_id(),
+            "uri": uri,
+            "actor_id": actor_id,
+            "algorithm": algorithm,
+            "public": public,
+            "created_at": tx.now,
+            "fetched_at": tx.now,
+        }
+        for uri, algorithm, public in (unique[uri] for uri in sorted(unique))
+    ]
+    statement = sql.insert(tx, keys)
+    saved = (
+        tx.execute(
+            statement.on_conflict_do_update(
+                index_elements=[keys.c.uri],
+                set_={
+                    "algorithm": statement.excluded.algorithm,
+                    "public": statement.excluded.public,
+                    "fetched_at": statement.excluded.fetched_at,
+                },
+                where=(keys.c.actor_id == statement.excluded.actor_id) & keys.c.private.is_(None),
+            ).returning(keys.c.uri),
+            rows,
+        )
+        .scalars()
+        .all()
+    )
+    taken = unique.keys() - set(saved)
+    if taken:
+        raise KeyTaken(f"{min(taken)} belongs to another actor")

@@ -1,0 +1,104 @@
+"""Who likes which post: once per actor and post."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, func, select
+
+from storage import audience, objects, sql, tables
+from storage.actors import COLUMNS as ACTOR_COLUMNS
+from storage.actors import Actor
+from storage.audience import Viewer
+from storage.objects import Post
+from storage.tables import actors, likes
+from storage.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Like:
+    id: int
+    uri: str  # of the Like activity
+    actor_id: int
+    object_id: int
+    created_at: datetime
+
+
+_COLUMNS = sql.columns(likes, Like)
+
+
+def add(tx: Transaction, *, uri: str, actor_id: int, object_id: int) -> bool:
+    """True if it is new; false if this actor likes the post already, or the id is in use."""
+    added = tx.execute(
+        sql.insert_ignore(tx, likes)
+        .values(id=tx.new_id(), uri=uri, actor_id=actor_id, object_id=object_id, created_at=tx.now)
+        .returning(likes.c.id)
+    ).first()
+    return added is not None
+
+
+def remove(tx: Transaction, actor_id: int, object_id: int) -> bool:
+    removed = tx.execute(
+        delete(likes).where(likes.c.actor_id == actor_id, likes.c.object_id == object_id)
+    )
+    return removed.rowcount > 0
+
+
+def get(tx: Transaction, actor_id: int, object_id: int) -> Like | None:
+    row = tx.execute(
+        select(*_COLUMNS).where(likes.c.actor_id == actor_id, likes.c.object_id == object_id)
+    ).first()
+    return None if row is None else Like(*row)
+
+
+def by_uri(tx: Transaction, uri: str) -> Like | None:
+    """The like of this id; whose it is, the caller checks."""
+    row = tx.execute(select(*_COLUMNS).where(likes.c.uri == uri)).first()
+    return None if row is None else Like(*row)
+
+
+def of_object(
+    tx: Transaction, object_id: int, *, before: int | None, limit: int
+) -> list[tuple[int, Actor]]:
+    """Who likes a post, newest first, each with its cursor."""
+    statement = (
+        select(likes.c.id, *ACTOR_COLUMNS)
+        .select_from(likes)
+        .join(actors, actors.c.id == likes.c.actor_id)
+        .where(likes.c.object_id == object_id, audience.welcome(actors))
+    )
+    rows = tx.execute(sql.newest(statement, likes.c.id, before, limit))
+    return [(row[0], sql.part(Actor, row, 1)) for row in rows]
+
+
+def by_actor(
+    tx: Transaction, viewer: Viewer, actor_id: int, *, before: int | None, limit: int
+) -> list[tuple[int, Post]]:
+    """What an actor likes, as far as the viewer may see it, newest first, with cursors."""
+    statement = (
+        select(likes.c.id, *objects.COLUMNS)
+        .select_from(likes)
+        .join(tables.objects, tables.objects.c.id == likes.c.object_id)
+        .where(likes.c.actor_id == actor_id, *objects.shown(viewer))
+    )
+    rows = tx.execute(sql.newest(statement, likes.c.id, before, limit))
+    return [(row[0], sql.part(Post, row, 1)) for row in rows]
+
+
+def count(tx: Transaction, object_id: int) -> int:
+    """How many of those whom `of_object` lists."""
+    return tx.execute(
+        select(func.count())
+        .select_from(likes)
+        .join(actors, actors.c.id == likes.c.actor_id)
+        .where(likes.c.object_id == object_id, audience.welcome(actors))
+    ).scalar_one()
+
+
+def count_by_actor(tx: Transaction, viewer: Viewer, actor_id: int) -> int:
+    """How many of those that `by_actor` lists."""
+    return tx.execute(
+        select(func.count())
+        .select_from(likes)
+        .join(tables.objects, tables.objects.c.id == likes.c.object_id)
+        .where(likes.c.actor_id == actor_id, *objects.shown(viewer))
+    ).scalar_one()

@@ -1,0 +1,86 @@
+"""What our people are told about: someone follows them, names them, answers, likes, announces."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import and_, or_, select
+
+from storage import audience, objects, sql, tables
+from storage.actors import COLUMNS as ACTOR_COLUMNS
+from storage.actors import Actor
+from storage.audience import Viewer
+from storage.objects import Post
+from storage.tables import actors, notifications
+from storage.transaction import Transaction
+
+Kind = Literal["follow", "request", "mention", "reply", "like", "announce", "accepted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    id: int
+    kind: Kind
+    actor: Actor
+    post: Post | None
+    created_at: datetime
+    read_at: datetime | None
+
+
+def add(
+    tx: Transaction, *, owner_id: int, kind: Kind, actor_id: int, object_id: int | None = None
+) -> bool:
+    """Tell someone, once: the same again is false and changes nothing."""
+    added = tx.execute(
+        sql.insert_ignore(tx, notifications)
+        .values(
+            id=tx.new_id(),
+            owner_id=owner_id,
+            kind=kind,
+            actor_id=actor_id,
+            object_id=object_id,
+            created_at=tx.now,
+        )
+        .returning(notifications.c.id)
+    ).first()
+    return added is not None
+
+
+def recent(tx: Transaction, owner_id: int, *, before: int | None, limit: int) -> list[Notification]:
+    """One page, newest first, without what the owner may not see."""
+    post = tables.objects
+    statement = (
+        select(
+            notifications.c.id,
+            notifications.c.kind,
+            notifications.c.created_at,
+            notifications.c.read_at,
+            *ACTOR_COLUMNS,
+            *objects.COLUMNS,
+        )
+        .select_from(notifications)
+        .join(actors, actors.c.id == notifications.c.actor_id)
+        .outerjoin(post, post.c.id == notifications.c.object_id)
+        .where(
+            notifications.c.owner_id == owner_id,
+            audience.welcome(actors),
+            or_(
+                notifications.c.object_id.is_(None),
+                and_(*objects.shown(Viewer(owner_id, local=True))),
+            ),
+        )
+    )
+    rows = tx.execute(sql.newest(statement, notifications.c.id, before, limit))
+    return [_row(row) for row in rows]
+
+
+def _row(row: sql.AnyRow) -> Notification:
+    post_at = 4 + len(ACTOR_COLUMNS)
+    return Notification(
+        id=row[0],
+        kind=row[1],
+        actor=sql.part(Actor, row, 4),
+        post=None if row[post_at] is None else sql.part(Post, row, post_at),
+        created_at=row[2],
+        read_at=row[3],
+    )

@@ -1,0 +1,302 @@
+"""Posts, ours and copies of others'.
+
+A post belongs for ever to the author who brought it, and its id is never used again: deleting
+empties the row and leaves a tombstone. Every question that gives posts to somebody names the
+viewer; the others are for checking who may change what.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete, func, select, update
+
+from storage import audience, sql, tables
+from storage.actors import COLUMNS as ACTOR_COLUMNS
+from storage.actors import Actor
+from storage.audience import OPEN, Viewer
+from storage.tables import actors, objects, recipients, tombstones
+from storage.transaction import Transaction
+
+# Times in documents are whole seconds, ours in rows are finer: within it nothing is "older".
+ONE_SECOND = timedelta(seconds=1)
+
+
+class Clash(Exception):
+    """This id belongs to another author, or to a post that was deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    id: int
+    uri: str
+    author_id: int
+    type: str
+    audience: str  # public|unlisted|followers|school|direct
+    name: str | None
+    summary: str | None
+    content: str  # clean HTML
+    url: str
+    in_reply_to: str | None
+    document: str  # JSON text, without bto and bcc
+    published_at: datetime
+    edited_at: datetime | None
+    deleted_at: datetime | None
+
+
+COLUMNS = sql.columns(objects, Post)
+
+
+# --- writing -----------------------------------------------------------------------------------
+
+
+def add(
+    tx: Transaction,
+    *,
+    uri: str,
+    author_id: int,
+    type: str,  # noqa: A002  the standard's word
+    audience: str,
+    name: str | None,
+    summary: str | None,
+    content: str,
+    url: str,
+    in_reply_to: str | None,
+    document: dict[str, Any] | str,
+    published_at: datetime,
+    recipients: Iterable[tuple[int, bool]],
+    id: int | None = None,  # noqa: A002  the column's word
+) -> tuple[Post, bool]:
+    """A post, and True if it is new. `recipients` are (actor, hidden) pairs.
+
+    The same author again: the post as it stands, with these recipients joined. Raises Clash if
+    the id is another author's, or was deleted, also before it was known.
+    """
+    post = Post(
+        id=tx.new_id() if id is None else id,
+        uri=uri,
+        author_id=author_id,
+        type=type,
+        audience=audience,
+        name=name,
+        summary=summary,
+        content=content,
+        url=url,
+        in_reply_to=in_reply_to,
+        document=sql.json_text(document),
+        published_at=published_at,
+        edited_at=None,
+        deleted_at=None,
+    )
+    if _was_buried(tx, uri, actors.c.id == author_id):
+        raise Clash(f"{uri} was deleted before it came")
+    added = tx.execute(
+        sql.insert(tx, objects)
+        .on_conflict_do_nothing(index_elements=[objects.c.uri])
+        .values(asdict(post))
+        .returning(objects.c.id)
+    ).first()
+    if added is None:
+        known = by_uri(tx, uri)
+        assert known is not None
+        if known.author_id != author_id:
+            raise Clash(f"{uri} is another author's")
+        if known.deleted_at is not None:
+            raise Clash(f"{uri} was deleted")
+        post = known
+    _join(tx, post.id, recipients)
+    return post, added is not None
+
+
+def edit(
+    tx: Transaction,
+    post_id: int,
+    *,
+    name: str | None,
+    summary: str | None,
+    content: str,
+    url: str,
+    document: dict[str, Any] | str,
+    edited_at: datetime,
+    type: str | None = None,  # noqa: A002  the standard's word
+) -> bool:
+    """The author changed a post. False if we have a later edit already, or it is deleted."""
+    changes: dict[str, Any] = {
+        "name": name,
+        "summary": summary,
+        "content": content,
+        "url": url,
+        "document": sql.json_text(document),
+        "edited_at": edited_at,
+    }
+    if type is not None:
+        changes["type"] = type
+    changed = tx.execute(
+        update(objects)
+        .where(
+            objects.c.id == post_id,
+            objects.c.deleted_at.is_(None),
+            func.coalesce(objects.c.edited_at, objects.c.published_at) < edited_at + ONE_SECOND,
+        )
+        .values(changes)
+    )
+    return changed.rowcount > 0
+
+
+def bury(tx: Transaction, post_id: int, tombstone: dict[str, Any]) -> None:
+    """The author deleted a post: what it said goes, and what others did with it."""
+    tx.execute(
+        update(objects)
+        .where(objects.c.id == post_id, objects.c.deleted_at.is_(None))
+        .values(
+            deleted_at=tx.now,
+            name=None,
+            summary=None,
+            content="",
+            document=sql.json_text(tombstone),
+        )
+    )
+    for table in (
+        tables.likes,
+        tables.announces,
+        tables.timelines,
+        tables.notifications,
+        tables.featured,
+    ):
+        tx.execute(delete(table).where(table.c.object_id == post_id))
+
+
+def bury_unknown(tx: Transaction, uri: str, actor_uri: str) -> None:
+    """An actor deleted something that we do not know: if it comes later, it is refused."""
+    tx.execute(
+        sql.insert_ignore(tx, tombstones).values(uri=uri, actor_uri=actor_uri, deleted_at=tx.now)
+    )
+
+
+def is_buried(tx: Transaction, uri: str, actor_uri: str) -> bool:
+    """Whether this actor deleted this before it was known here."""
+    row = tx.execute(
+        select(tombstones.c.uri).where(tombstones.c.uri == uri, tombstones.c.actor_uri == actor_uri)
+    ).first()
+    return row is not None
+
+
+def join_recipients(tx: Transaction, post_id: int, actor_ids: Iterable[int], hidden: bool) -> None:
+    """Name further people; whoever was named openly once stays so."""
+    _join(tx, post_id, [(actor_id, hidden) for actor_id in actor_ids])
+
+
+def note_fetch(tx: Transaction, post_id: int, actor_id: int) -> None:
+    """Someone of another server asked for this post and got it."""
+    tx.execute(sql.insert_ignore(tx, tables.fetched).values(object_id=post_id, actor_id=actor_id))
+
+
+def _was_buried(tx: Transaction, uri: str, author: ColumnElement[bool]) -> bool:
+    row = tx.execute(
+        select(tombstones.c.uri)
+        .join(actors, actors.c.uri == tombstones.c.actor_uri)
+        .where(tombstones.c.uri == uri, author)
+    ).first()
+    return row is not None
+
+
+def _join(tx: Transaction, post_id: int, named: Iterable[tuple[int, bool]]) -> None:
+    openly: dict[int, bool] = {}
+    for actor_id, hidden in named:
+        openly[actor_id] = openly.get(actor_id, False) or not hidden
+    if not openly:
+        return
+    statement = sql.insert(tx, recipients)
+    tx.execute(
+        statement.on_conflict_do_update(
+            index_elements=[recipients.c.object_id, recipients.c.actor_id],
+            set_={"hidden": recipients.c.hidden & statement.excluded.hidden},
+        ),
+        [
+            {"object_id": post_id, "actor_id": actor_id, "hidden": not openly[actor_id]}
+            for actor_id in sorted(openly)
+        ],
+    )
+
+
+# --- reading -----------------------------------------------------------------------------------
+
+
+def by_uri(tx: Transaction, uri: str) -> Post | None:
+    """What we keep under this id, for checking who may change it: never to be shown."""
+    row = tx.execute(select(*COLUMNS).where(objects.c.uri == uri)).first()
+    return None if row is None else Post(*row)
+
+
+def seen_by_uri(tx: Transaction, viewer: Viewer, uri: str) -> Post | None:
+    """The post under this id if the viewer may see it; a deleted one if they could have."""
+    row = tx.execute(select(*COLUMNS).where(objects.c.uri == uri, audience.visible(viewer))).first()
+    return None if row is None else Post(*row)
+
+
+def by_ids(tx: Transaction, viewer: Viewer, ids: Iterable[int]) -> dict[int, Post]:
+    """Those of these posts that the viewer may see and that are not deleted."""
+    rows = tx.execute(select(*COLUMNS).where(objects.c.id.in_(sorted(set(ids))), *shown(viewer)))
+    return {row.id: Post(*row) for row in rows}
+
+
+def by_author(
+    tx: Transaction,
+    viewer: Viewer,
+    author_id: int,
+    *,
+    before: int | None,
+    limit: int,
+    public_only: bool = False,
+) -> list[Post]:
+    """What someone wrote, newest first; `public_only` leaves out what is not for everybody."""
+    statement = select(*COLUMNS).where(objects.c.author_id == author_id, *shown(viewer))
+    if public_only:
+        statement = statement.where(objects.c.audience.in_(OPEN))
+    rows = tx.execute(sql.newest(statement, objects.c.id, before, limit))
+    return [Post(*row) for row in rows]
+
+
+def count_by_author(tx: Transaction, viewer: Viewer, author_id: int) -> int:
+    """How many posts of this author the viewer may see."""
+    return tx.execute(
+        select(func.count())
+        .select_from(objects)
+        .where(objects.c.author_id == author_id, *shown(viewer))
+    ).scalar_one()
+
+
+def replies(
+    tx: Transaction, viewer: Viewer, uri: str, *, before: int | None, limit: int
+) -> list[Post]:
+    """Answers to a post, newest first."""
+    statement = select(*COLUMNS).where(objects.c.in_reply_to == uri, *shown(viewer))
+    rows = tx.execute(sql.newest(statement, objects.c.id, before, limit))
+    return [Post(*row) for row in rows]
+
+
+def count_replies(tx: Transaction, viewer: Viewer, uri: str) -> int:
+    """How many answers to a post the viewer may see."""
+    return tx.execute(
+        select(func.count())
+        .select_from(objects)
+        .where(objects.c.in_reply_to == uri, *shown(viewer))
+    ).scalar_one()
+
+
+def recipients_of(tx: Transaction, post_id: int) -> list[Actor]:
+    """Everyone whom a post names, hidden ones included: for delivering, never to be shown."""
+    rows = tx.execute(
+        select(*ACTOR_COLUMNS)
+        .select_from(recipients)
+        .join(actors, actors.c.id == recipients.c.actor_id)
+        .where(recipients.c.object_id == post_id)
+        .order_by(actors.c.id)
+    )
+    return [Actor(*row) for row in rows]
+
+
+def shown(viewer: Viewer) -> tuple[ColumnElement[bool], ...]:
+    """What a page for `viewer` may list."""
+    return (objects.c.deleted_at.is_(None), audience.visible(viewer))

@@ -1,0 +1,239 @@
+"""Other servers: whether we talk to them, and when we last heard from them.
+
+A peer is a HOST, `name[:port]`, normalised by who calls. A school that is allowed is allowed by
+its exact host. A block reaches further: that of a name covers its sub-domains and every port, and
+wins over whatever is allowed below it.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    case,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
+
+from storage import sql
+from storage.tables import actors, deliveries, peers
+from storage.transaction import Transaction
+
+Policy = Literal["allowed", "blocked", "unlisted"]
+
+# A sign of life starts the lane of a peer within this time, and not more often than this.
+HEARD_AGAIN = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    id: int
+    host: str
+    policy: Policy
+    signature_form: str | None
+    form_learned_at: datetime | None
+    due_at: datetime | None
+    leased_until: datetime | None
+    failures: int
+    failing_days: int
+    failing_since: datetime | None
+    failed_at: datetime | None
+    paused: str | None
+    last_error: str | None
+    succeeded_at: datetime | None
+    heard_at: datetime | None
+    instance_actor: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PeerLine:
+    peer: Peer
+    waiting: int
+    oldest: datetime | None  # when the oldest of what waits was written
+
+
+_COLUMNS = sql.columns(peers, Peer)
+
+
+def ensure(tx: Transaction, host: str) -> Peer:
+    """The peer of this host; from now on there is one."""
+    known = by_host(tx, host)
+    if known is not None:
+        return known
+    row = {"id": tx.new_id(), "host": host, "created_at": tx.now}
+    tx.execute(sql.insert_ignore(tx, peers).values(row))
+    made = by_host(tx, host)
+    assert made is not None
+    return made
+
+
+def by_host(tx: Transaction, host: str) -> Peer | None:
+    row = tx.execute(select(*_COLUMNS).where(peers.c.host == host)).first()
+    return None if row is None else Peer(*row)
+
+
+def set_policy(tx: Transaction, host: str, policy: Policy) -> Peer:
+    """An administrator decides about a host. To allow it also ends the pause of its lane."""
+    peer = ensure(tx, host)
+    changes: dict[str, Any] = {"policy": policy}
+    if policy == "allowed":
+        changes |= {"paused": None, "due_at": _sooner(tx.now)}
+        tx.wake("deliveries")
+    tx.execute(update(peers).where(peers.c.id == peer.id).values(changes))
+    after = by_host(tx, host)
+    assert after is not None
+    return after
+
+
+def listing(tx: Transaction) -> list[PeerLine]:
+    """All peers by host, each with what waits for it."""
+    lanes = (
+        select(
+            deliveries.c.peer_id,
+            func.count().label("waiting"),
+            func.min(deliveries.c.created_at).label("oldest"),
+        )
+        .where(deliveries.c.state == "waiting")
+        .group_by(deliveries.c.peer_id)
+        .subquery()
+    )
+    rows = tx.execute(
+        select(*_COLUMNS, func.coalesce(lanes.c.waiting, 0), lanes.c.oldest)
+        .outerjoin_from(peers, lanes, lanes.c.peer_id == peers.c.id)
+        .order_by(peers.c.host)
+    )
+    return [PeerLine(sql.part(Peer, row), row[-2], row[-1]) for row in rows]
+
+
+# --- whom we talk to ---------------------------------------------------------------------------
+
+
+def policy(tx: Transaction, host: str) -> Policy:
+    """What holds for this host, blocks of what stands above it included."""
+    return policies(tx, [host])[host]
+
+
+def policies(tx: Transaction, hosts: Iterable[str]) -> dict[str, Policy]:
+    """What holds for each of these hosts, asked in one go."""
+    above = {host: _covering(host) for host in hosts}
+    wanted = sorted({name for names in above.values() for name in names})
+    rows = tx.execute(
+        select(peers.c.host, peers.c.policy).where(
+            peers.c.host.in_(wanted), peers.c.policy != "unlisted"
+        )
+    )
+    listed: dict[str, Policy] = {row.host: row.policy for row in rows}
+    return {host: _decided(host, names, listed) for host, names in above.items()}
+
+
+def _decided(host: str, names: list[str], listed: dict[str, Policy]) -> Policy:
+    if any(listed.get(name) == "blocked" for name in names):
+        return "blocked"
+    return listed.get(host, "unlisted")
+
+
+def _covering(host: str) -> list[str]:
+    """The hosts whose block covers this one: itself, its name without the port, all above."""
+    found = re.fullmatch(r"(.*?)(:\d+)?", host)
+    assert found is not None
+    name, port = found[1], found[2] or ""
+    labels = name.split(".")
+    names = [".".join(labels[start:]) for start in range(len(labels))]
+    return [*names, *(name + port for name in names if port)]
+
+
+def blocked(host: ColumnElement[str]) -> ColumnElement[bool]:
+    """The same as `policy(…) == "blocked"`, for a column of hosts."""
+    block = peers.alias()
+    return sql.any_row([block], block.c.policy == "blocked", _covers(block.c.host, host))
+
+
+def peer_blocked(peer_id: ColumnElement[Any]) -> ColumnElement[bool]:
+    """True where a column of peer ids names a blocked one; false where it is null (ours)."""
+    peer = peers.alias()
+    block = peers.alias()
+    return sql.any_row(
+        [peer, block],
+        peer.c.id == peer_id,
+        block.c.policy == "blocked",
+        _covers(block.c.host, peer.c.host),
+    )
+
+
+def _covers(block: ColumnElement[str], host: ColumnElement[str]) -> ColumnElement[bool]:
+    ending = literal(".") + host
+    return or_(
+        ending.like(literal("%.") + block),
+        ending.like(literal("%.") + block + literal(":%")),
+    )
+
+
+# --- signs of life -----------------------------------------------------------------------------
+
+
+def heard(tx: Transaction, host: str) -> None:
+    """A valid signed request came from this host: it lives, so what waits for it goes out.
+
+    Its lane is due at once, or, where it was started in this way less than 60 s ago, 60 s after
+    that. A pause stays: that is for an administrator to end. Costs one look if the host was heard
+    a moment ago and nothing fails.
+    """
+    peer = ensure(tx, host)
+    heard_at = peer.heard_at
+    lately = heard_at is not None and tx.now - heard_at < HEARD_AGAIN
+    if lately and not peer.failures:
+        return
+    start = heard_at + HEARD_AGAIN if lately and heard_at is not None else tx.now
+    changes: dict[str, Any] = {"failures": 0, "due_at": _sooner(start)}
+    if not lately:
+        changes["heard_at"] = tx.now
+    tx.execute(update(peers).where(peers.c.id == peer.id).values(changes))
+    tx.wake("deliveries")
+
+
+def knockable(tx: Transaction, since: datetime) -> list[Peer]:
+    """Peers that lived after `since`, each with an actor of it to ask for.
+
+    `instance_actor` of what is returned is where to knock: the known instance actor, else an
+    Application, else any actor of that host.
+    """
+    anyone = (
+        select(actors.c.uri)
+        .where(actors.c.peer_id == peers.c.id, actors.c.state == "active")
+        .order_by(case((actors.c.type == "Application", 0), else_=1), actors.c.id)
+        .limit(1)
+        .scalar_subquery()
+    )
+    door = func.coalesce(peers.c.instance_actor, anyone)
+    rows = tx.execute(
+        select(*_COLUMNS, door)
+        .where(
+            or_(peers.c.heard_at >= since, peers.c.succeeded_at >= since),
+            door.is_not(None),
+            ~blocked(peers.c.host),
+        )
+        .order_by(peers.c.id)
+    )
+    return [replace(sql.part(Peer, row), instance_actor=row[-1]) for row in rows]
+
+
+def remember_instance_actor(tx: Transaction, host: str, uri: str) -> None:
+    peer = ensure(tx, host)
+    if peer.instance_actor != uri:
+        tx.execute(update(peers).where(peers.c.id == peer.id).values(instance_actor=uri))
+
+
+def _sooner(moment: datetime) -> ColumnElement[Any]:
+    """`due_at` moved forward to this moment; null, nothing waits, stays null."""
+    start = literal(moment, peers.c.due_at.type)
+    return case(
+        (and_(peers.c.due_at.is_not(None), peers.c.due_at > start), start), else_=peers.c.due_at
+    )

@@ -1,0 +1,199 @@
+"""Activities as they came, first kept, then worked on: in order per sending actor.
+
+One row per inbox that a copy came to. A row is new, then done, or aside where it could not be
+worked on and waits for a person. While a worker has it, it is leased: `claimed_until`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
+
+from storage import sql
+from storage.tables import received
+from storage.transaction import Transaction
+
+# Workers take rows one after the other, so that no two have rows of the same actor.
+_CLAIMING = 0x5374_6166_6601
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    uri: str
+    actor_uri: str
+    owner_id: int  # whose inbox; 0 is the shared one
+    type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    id: int
+    uri: str
+    actor_uri: str
+    owner_id: int
+    type: str
+    body: bytes
+    tries: int
+    received_at: datetime
+
+
+_COLUMNS = sql.columns(received, Received)
+
+
+# --- at the door -------------------------------------------------------------------------------
+
+
+def add_all(tx: Transaction, rows: list[Incoming]) -> list[bool]:
+    """Keep what arrived; for each row, True if it is new, False if that inbox has it already."""
+    first: dict[tuple[str, str, int], int] = {}
+    for place, row in enumerate(rows):
+        first.setdefault((row.uri, row.actor_uri, row.owner_id), place)
+    if not first:
+        return []
+    ids = {place: tx.new_id() for place in first.values()}
+    added = set(
+        tx.execute(
+            sql.insert_ignore(tx, received).returning(received.c.id),
+            [_new(tx, id_, rows[place]) for place, id_ in ids.items()],
+        ).scalars()
+    )
+    tx.wake("received")
+    return [ids.get(place) in added for place in range(len(rows))]
+
+
+def _new(tx: Transaction, id_: int, row: Incoming) -> dict[str, Any]:
+    return {
+        "id": id_,
+        "uri": row.uri,
+        "actor_uri": row.actor_uri,
+        "owner_id": row.owner_id,
+        "type": row.type,
+        "object_uri": _object_uri(row.body),
+        "body": row.body,
+        "state": "new",
+        "due_at": tx.now,
+        "received_at": tx.now,
+    }
+
+
+def _object_uri(body: bytes) -> str | None:
+    """The id of what the activity is about, however it is written."""
+    try:
+        activity = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    about = activity.get("object") if isinstance(activity, dict) else None
+    if isinstance(about, list) and about:
+        about = about[0]
+    if isinstance(about, dict):
+        about = about.get("id")
+    return about if isinstance(about, str) else None
+
+
+# --- the worker --------------------------------------------------------------------------------
+
+
+def claim(tx: Transaction, *, limit: int, lease: timedelta) -> list[Received]:
+    """Take up to `limit` rows that are due, for as long as `lease`, in order of arrival.
+
+    An actor of whom somebody else has a row is left out; a row put off until later does not hold
+    up what came after it.
+    """
+    if sql.on_postgresql(tx):
+        tx.execute(select(func.pg_advisory_xact_lock(_CLAIMING)))
+    other = received.alias("other")
+    busy = sql.any_row(
+        [other],
+        other.c.actor_uri == received.c.actor_uri,
+        other.c.claimed_until.is_not(None),
+        other.c.claimed_until > tx.now,
+    )
+    due = (
+        select(received.c.id)
+        .where(received.c.state == "new", received.c.due_at <= tx.now, ~busy)
+        .order_by(received.c.due_at, received.c.id)
+        .limit(limit)
+    )
+    ids = tx.execute(due).scalars().all()
+    if not ids:
+        return []
+    taken = tx.execute(
+        update(received)
+        .where(received.c.id.in_(ids))
+        .values(claimed_until=tx.now + lease)
+        .returning(*_COLUMNS)
+    )
+    return sorted((Received(*row) for row in taken), key=lambda row: row.id)
+
+
+def done(tx: Transaction, ids: Iterable[int], reason: str | None = None) -> None:
+    """Worked on; with a reason: dropped without effect."""
+    _end(tx, received.c.id.in_(sorted(ids)), state="done", reason=reason)
+
+
+def again(tx: Transaction, received_id: int, *, due_at: datetime, reason: str) -> None:
+    """Not possible now: one more try at `due_at`."""
+    _end(
+        tx,
+        received.c.id == received_id,
+        tries=received.c.tries + 1,
+        due_at=due_at,
+        reason=reason,
+    )
+
+
+def aside(tx: Transaction, received_id: int, reason: str) -> None:
+    """Not possible at all: it waits for a person, with the reason."""
+    _end(tx, received.c.id == received_id, state="aside", tries=received.c.tries + 1, reason=reason)
+
+
+def release(tx: Transaction, ids: Iterable[int]) -> None:
+    """Give back rows that were claimed and not worked on."""
+    _end(tx, and_(received.c.id.in_(sorted(ids)), received.c.state == "new"))
+
+
+def release_all(tx: Transaction) -> None:
+    """The same for all rows, after a crash: only for who alone works on them."""
+    _end(tx, received.c.claimed_until.is_not(None))
+    tx.wake("received")
+
+
+def first_copy(tx: Transaction, row: Received) -> int | None:
+    """The copy of the same activity, in another inbox, that already had its effect."""
+    return tx.execute(
+        select(received.c.id)
+        .where(
+            received.c.uri == row.uri,
+            received.c.actor_uri == row.actor_uri,
+            received.c.id != row.id,
+            received.c.state == "done",
+            received.c.reason.is_(None),
+        )
+        .order_by(received.c.id)
+        .limit(1)
+    ).scalar()
+
+
+def next_due(tx: Transaction) -> datetime | None:
+    """When the next row that nobody has will be due; in the past if one is due now."""
+    return tx.execute(
+        select(func.min(received.c.due_at, type_=received.c.due_at.type)).where(
+            received.c.state == "new",
+            or_(received.c.claimed_until.is_(None), received.c.claimed_until <= tx.now),
+        )
+    ).scalar()
+
+
+def pending(tx: Transaction) -> int:
+    """How many rows are not worked on yet, leased and put off ones included."""
+    return tx.execute(
+        select(func.count()).select_from(received).where(received.c.state == "new")
+    ).scalar_one()
+
+
+def _end(tx: Transaction, which: ColumnElement[bool], **changes: Any) -> None:
+    tx.execute(update(received).where(which).values(claimed_until=None, **changes))

@@ -1,0 +1,433 @@
+"""Everything a school keeps, on one page.
+
+The same tables stand on SQLite and on PostgreSQL. Uniqueness is always a constraint, never a
+look before an insert. Times are microseconds since 1970 UTC, so that both engines order and
+compare them alike. Ids of rows that apps will see come from `Transaction.new_id()`: 63 bits,
+ordered by time. The plain counters (`deliveries`) are seen by nobody.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+)
+from sqlalchemy.types import TypeDecorator
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware UTC `datetime`, kept as whole microseconds since 1970."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        return None if value is None else (value - EPOCH) // MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else EPOCH + value * MICROSECOND
+
+
+# SQLite gives automatic row ids only to INTEGER, PostgreSQL wants BIGINT.
+Counter = BigInteger().with_variant(Integer, "sqlite")
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _id() -> Column[int]:
+    return Column("id", BigInteger, primary_key=True, autoincrement=False)
+
+
+def _to(table: str, name: str, *, nullable: bool = False, **more: Any) -> Column[int]:
+    """A reference that goes away with what it points to."""
+    return Column(
+        name, BigInteger, ForeignKey(f"{table}.id", ondelete="CASCADE"), nullable=nullable, **more
+    )
+
+
+def _when(name: str, *, nullable: bool = False) -> Column[datetime]:
+    return Column(name, Moment, nullable=nullable)
+
+
+# --- the school itself -------------------------------------------------------------------------
+
+# One row. Ids are made of `url`, so a data directory belongs to one address for ever.
+school = Table(
+    "school",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),  # always 1
+    Column("host", Text, nullable=False),  # name[:port], the part after @ in handles
+    Column("url", Text, nullable=False),  # https://host, without a slash at the end
+    Column("name", Text, nullable=False),
+    _when("created_at"),
+)
+
+# --- other servers -----------------------------------------------------------------------------
+
+# Another server: whether we talk to it, and the lane on which we deliver to it. `due_at` is set
+# while something waits for it, and says when the lane may be tried next.
+peers = Table(
+    "peers",
+    metadata,
+    _id(),
+    Column("host", Text, nullable=False, unique=True),  # name[:port]
+    Column("policy", Text, nullable=False, server_default="unlisted"),  # allowed|blocked|unlisted
+    Column("signature_form", Text),  # cavage|rfc9421, learned from a POST it verified
+    _when("form_learned_at", nullable=True),
+    _when("due_at", nullable=True),
+    _when("leased_until", nullable=True),
+    Column("failures", Integer, nullable=False, server_default="0"),  # in a row
+    Column("failing_days", Integer, nullable=False, server_default="0"),  # distinct days in a row
+    _when("failing_since", nullable=True),
+    _when("failed_at", nullable=True),
+    Column("paused", Text),  # why the lane waits for a person, else null
+    Column("last_error", Text),
+    _when("succeeded_at", nullable=True),
+    _when("heard_at", nullable=True),  # last valid signed request from it
+    Column("instance_actor", Text),  # where a starting school knocks
+    _when("created_at"),
+    Index(
+        "ix_peers_due",
+        "due_at",
+        sqlite_where=text("due_at IS NOT NULL"),
+        postgresql_where=text("due_at IS NOT NULL"),
+    ),
+    Index(
+        "ix_peers_blocked",
+        "host",
+        sqlite_where=text("policy = 'blocked'"),
+        postgresql_where=text("policy = 'blocked'"),
+    ),
+)
+
+# --- who people are ----------------------------------------------------------------------------
+
+# Every actor we know: ours (`peer_id` is null) and others'. What we do not read often stays in
+# `document`: for others the JSON as fetched, for ours the profile (fields, aliases, settings).
+actors = Table(
+    "actors",
+    metadata,
+    _id(),
+    Column("uri", Text, nullable=False, unique=True),
+    _to("peers", "peer_id", nullable=True),
+    Column("type", Text, nullable=False),
+    Column("username", Text, nullable=False),
+    Column("host", Text, nullable=False),  # the part after @ in the handle
+    Column("name", Text, nullable=False, server_default=""),
+    Column("summary", Text, nullable=False, server_default=""),  # clean HTML
+    Column("url", Text, nullable=False),  # the page for people
+    Column("inbox", Text, nullable=False),
+    Column("shared_inbox", Text),
+    Column("outbox", Text),
+    Column("followers", Text),
+    Column("following", Text),
+    Column("featured", Text),
+    Column("approves_followers", Boolean, nullable=False, server_default=false()),
+    Column("moved_to", Text),
+    Column("state", Text, nullable=False, server_default="active"),  # active|suspended|deleted
+    Column("document", Text, nullable=False),
+    _when("created_at"),
+    _when("updated_at"),
+    _when("fetched_at", nullable=True),
+    Index("ix_actors_peer", "peer_id"),
+    # One handle, one local actor, whatever its kind and letter case.
+    Index(
+        "uq_actors_local_username",
+        text("lower(username)"),
+        unique=True,
+        sqlite_where=text("peer_id IS NULL"),
+        postgresql_where=text("peer_id IS NULL"),
+    ),
+    Index("ix_actors_handle", text("lower(username)"), "host"),
+    Index("ix_actors_followers", "followers"),
+)
+
+# Public keys of everyone; `private` only for ours, encrypted with the school's secret.
+keys = Table(
+    "keys",
+    metadata,
+    _id(),
+    Column("uri", Text, nullable=False, unique=True),
+    _to("actors", "actor_id"),
+    Column("algorithm", Text, nullable=False),  # rsa|ed25519
+    Column("public", LargeBinary, nullable=False),  # SubjectPublicKeyInfo, DER
+    Column("private", LargeBinary),
+    _when("created_at"),
+    _when("fetched_at", nullable=True),
+    Index("ix_keys_actor", "actor_id"),
+)
+
+# People who can sign in here: one row per member of staff.
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("actor_id", BigInteger, ForeignKey("actors.id", ondelete="CASCADE"), primary_key=True),
+    Column("role", Text, nullable=False),  # admin|staff
+    Column("password_hash", Text),
+    _when("created_at"),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    _id(),
+    _to("actors", "actor_id"),
+    Column("hash", LargeBinary, nullable=False, unique=True),  # SHA-256 of the bearer token
+    Column("scopes", Text, nullable=False),  # words with one space between
+    _when("created_at"),
+    _when("revoked_at", nullable=True),
+    Index("ix_tokens_actor", "actor_id"),
+)
+
+# --- who follows whom --------------------------------------------------------------------------
+
+follows = Table(
+    "follows",
+    metadata,
+    _id(),
+    _to("actors", "follower_id"),
+    _to("actors", "followee_id"),
+    Column("uri", Text, nullable=False),  # of the Follow activity
+    Column("state", Text, nullable=False),  # requested|accepted|rejected
+    _when("created_at"),
+    UniqueConstraint("follower_id", "followee_id"),
+    Index("ix_follows_followee", "followee_id", "state", "id"),
+    Index("ix_follows_follower", "follower_id", "state", "id"),
+    Index("ix_follows_uri", "uri"),
+)
+
+# --- what people say ---------------------------------------------------------------------------
+
+# Posts, ours and copies of others'. `document` is the JSON as we show it: ours as made, others'
+# as received, without bto and bcc. A deleted post keeps its row: an id is never used again.
+objects = Table(
+    "objects",
+    metadata,
+    _id(),
+    Column("uri", Text, nullable=False, unique=True),
+    _to("actors", "author_id"),
+    Column("type", Text, nullable=False),
+    Column("audience", Text, nullable=False),  # public|unlisted|followers|school|direct
+    Column("name", Text),
+    Column("summary", Text),
+    Column("content", Text, nullable=False, server_default=""),  # clean HTML
+    Column("url", Text, nullable=False),  # the page for people
+    Column("in_reply_to", Text),
+    Column("document", Text, nullable=False),
+    _when("published_at"),
+    _when("edited_at", nullable=True),
+    _when("deleted_at", nullable=True),
+    Index("ix_objects_author", "author_id", "id"),
+    Index("ix_objects_in_reply_to", "in_reply_to", "id"),
+)
+
+# Who is named by a post, openly (to, cc) or not (bto, bcc, or a personal inbox it came to).
+recipients = Table(
+    "recipients",
+    metadata,
+    _to("objects", "object_id", primary_key=True),
+    _to("actors", "actor_id", primary_key=True),
+    Column("hidden", Boolean, nullable=False, server_default=false()),
+    Index("ix_recipients_actor", "actor_id"),
+)
+
+# Deleted before they were known: what comes later under this id is refused.
+tombstones = Table(
+    "tombstones",
+    metadata,
+    Column("uri", Text, primary_key=True),
+    Column("actor_uri", Text, primary_key=True),
+    _when("deleted_at"),
+)
+
+# Someone of another server asked for this post and got it: edits and deletions go there too.
+fetched = Table(
+    "fetched",
+    metadata,
+    _to("objects", "object_id", primary_key=True),
+    _to("actors", "actor_id", primary_key=True),
+)
+
+likes = Table(
+    "likes",
+    metadata,
+    _id(),
+    Column("uri", Text, nullable=False, unique=True),
+    _to("actors", "actor_id"),
+    _to("objects", "object_id"),
+    _when("created_at"),
+    UniqueConstraint("actor_id", "object_id"),
+    Index("ix_likes_object", "object_id", "id"),
+    Index("ix_likes_actor", "actor_id", "id"),
+)
+
+announces = Table(
+    "announces",
+    metadata,
+    _id(),
+    Column("uri", Text, nullable=False, unique=True),
+    _to("actors", "actor_id"),
+    _to("objects", "object_id"),
+    Column("audience", Text, nullable=False),
+    _when("created_at"),
+    UniqueConstraint("actor_id", "object_id"),
+    Index("ix_announces_object", "object_id", "id"),
+)
+
+featured = Table(
+    "featured",
+    metadata,
+    _to("actors", "actor_id", primary_key=True),
+    _to("objects", "object_id", primary_key=True),
+    _when("created_at"),
+    Index("ix_featured_object", "object_id"),
+)
+
+# --- what arrives ------------------------------------------------------------------------------
+
+# Activities as they came, before and after their effect. One row per inbox they came to: the
+# first has the effect, further ones only add their owner as a reader.
+received = Table(
+    "received",
+    metadata,
+    _id(),
+    Column("uri", Text, nullable=False),
+    Column("actor_uri", Text, nullable=False),
+    Column("owner_id", BigInteger, nullable=False),  # whose inbox; 0 is the shared one
+    Column("type", Text, nullable=False),
+    Column("object_uri", Text),  # what it is about; decides who may still read it
+    Column("body", LargeBinary, nullable=False),  # the bytes that were signed
+    Column("state", Text, nullable=False),  # new|done|aside
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("reason", Text),
+    _when("due_at"),
+    _when("claimed_until", nullable=True),
+    _when("received_at"),
+    UniqueConstraint("uri", "actor_uri", "owner_id"),
+    Index(
+        "ix_received_new",
+        "due_at",
+        "id",
+        sqlite_where=text("state = 'new'"),
+        postgresql_where=text("state = 'new'"),
+    ),
+    Index(
+        "ix_received_claimed",
+        "actor_uri",
+        sqlite_where=text("claimed_until IS NOT NULL"),
+        postgresql_where=text("claimed_until IS NOT NULL"),
+    ),
+    Index("ix_received_received_at", "received_at"),
+)
+
+# What each of our people finds in their inbox.
+arrivals = Table(
+    "arrivals",
+    metadata,
+    _to("actors", "owner_id", primary_key=True),
+    _to("received", "received_id", primary_key=True),
+    Index("ix_arrivals_received", "received_id"),
+)
+
+# What each of our people reads at home: one row per reader and post, written on arrival, so that
+# reading stays flat whatever the number of follows.
+timelines = Table(
+    "timelines",
+    metadata,
+    _to("actors", "reader_id", primary_key=True),
+    _to("objects", "object_id", primary_key=True),
+    Column("position", BigInteger, nullable=False),  # ordered by time of arrival
+    _to("actors", "announced_by", nullable=True),
+    Index("ix_timelines_reader", "reader_id", "position"),
+    Index("ix_timelines_object", "object_id"),
+)
+
+notifications = Table(
+    "notifications",
+    metadata,
+    _id(),
+    _to("actors", "owner_id"),
+    Column("kind", Text, nullable=False),  # follow|request|mention|reply|like|announce|accepted
+    _to("actors", "actor_id"),
+    _to("objects", "object_id", nullable=True),
+    _when("created_at"),
+    _when("read_at", nullable=True),
+    Index("ix_notifications_owner", "owner_id", "id"),
+    Index("ix_notifications_actor", "actor_id"),
+    Index("ix_notifications_object", "object_id"),
+    Index(
+        "uq_notifications_once",
+        "owner_id",
+        "kind",
+        "actor_id",
+        text("coalesce(object_id, 0)"),
+        unique=True,
+    ),
+)
+
+# --- what we send ------------------------------------------------------------------------------
+
+# Activities as we send them, proof included; with `forwarded` those of others that we pass on
+# unchanged, signed for by one of ours.
+published = Table(
+    "published",
+    metadata,
+    _id(),
+    Column("uri", Text, nullable=False, unique=True),
+    _to("actors", "actor_id"),
+    Column("type", Text, nullable=False),
+    Column("object_uri", Text),
+    Column("audience", Text, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Column("forwarded", Boolean, nullable=False, server_default=false()),
+    _when("published_at"),
+    Index("ix_published_actor", "actor_id", "id"),
+    Index("ix_published_object", "object_uri"),
+)
+
+# One row per activity and distinct inbox. Rows wait in the lane of their peer, in order.
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Counter, primary_key=True, autoincrement=True),
+    _to("published", "activity_id"),
+    _to("peers", "peer_id"),
+    Column("inbox", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default="waiting"),  # waiting|done|over|aside
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("reason", Text),
+    _when("created_at"),
+    _when("ended_at", nullable=True),
+    UniqueConstraint("activity_id", "inbox"),
+    Index(
+        "ix_deliveries_waiting",
+        "peer_id",
+        "activity_id",
+        "id",
+        sqlite_where=text("state = 'waiting'"),
+        postgresql_where=text("state = 'waiting'"),
+    ),
+)

@@ -1,0 +1,131 @@
+"""What a function that reads or writes is given: the transaction it runs in.
+
+A function gets a `Transaction`, asks and changes what it needs through it, and returns. It runs
+whole, on a thread, and nothing in it can wait for the network. It has no effect outside the
+transaction, so it may be run again after a deadlock.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, TypeVarTuple, overload
+
+from sqlalchemy import Connection, CursorResult, Engine, event
+from sqlalchemy.sql.base import Executable
+from sqlalchemy.sql.selectable import TypedReturnsRows
+
+from storage.ids import Ids, NoTag
+
+Ts = TypeVarTuple("Ts")
+# Set in `Connection.info` while a function runs.
+RUNNING = "a function is running"
+ENDING = re.compile(
+    r"\s*(?:COMMIT|END|ROLLBACK(?!\s+TO)|ABORT|BEGIN|START|PREPARE)\b", re.IGNORECASE
+)
+
+Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+
+
+class Busy(Exception):
+    """Too much is waiting already; ask again in a moment. Nothing was done."""
+
+
+class Unavailable(Exception):
+    """The database cannot be read or written now: disk full, locked, gone or closed.
+
+    What was asked for is not known to be done. `__cause__` holds the driver's error, for the log.
+    """
+
+
+@dataclass(frozen=True)
+class School:
+    """What every transaction may know about the house it is in."""
+
+    host: str  # name[:port]
+    url: str  # https://host, without a slash at the end
+    name: str
+    secret: bytes = field(repr=False)  # 32 bytes; private keys in rows are encrypted with it
+
+
+def utcnow() -> datetime:
+    return datetime.now(UTC)
+
+
+class Transaction:
+    """One function's view of the database, from its start to COMMIT."""
+
+    __slots__ = ("_ids", "connection", "now", "school", "topics")
+
+    def __init__(self, connection: Connection, now: datetime, school: School, ids: Ids) -> None:
+        self.connection = connection
+        self.now = now  # aware UTC, the same all through the transaction
+        self.school = school
+        self.topics: set[str] = set()  # whom to wake once this is on disk
+        self._ids = ids
+
+    @overload
+    def execute(
+        self, statement: TypedReturnsRows[*Ts], parameters: Parameters | None = None
+    ) -> CursorResult[*Ts]: ...
+
+    @overload
+    def execute(
+        self, statement: Executable, parameters: Parameters | None = None
+    ) -> CursorResult[*tuple[Any, ...]]: ...
+
+    def execute(
+        self, statement: Executable, parameters: Parameters | None = None
+    ) -> CursorResult[*tuple[Any, ...]]:
+        """Run one statement built with SQLAlchemy Core; text with values in it is not accepted.
+
+        With a list of dictionaries it runs once for each of them. After a failed statement the
+        function must end: PostgreSQL refuses whatever follows. Where a conflict is expected, say
+        ON CONFLICT.
+        """
+        return self.connection.execute(statement, parameters)
+
+    def new_id(self) -> int:
+        """A new id: 63 bits, larger than all before, unique among all processes of this school.
+
+        Raises Unavailable while this process has no tag (PostgreSQL went away a moment ago).
+        """
+        try:
+            return self._ids.next(self.now)
+        except NoTag as error:
+            raise Unavailable("no id can be given until PostgreSQL answers") from error
+
+    def wake(self, topic: str) -> None:
+        """After COMMIT, and only then, wake who waits for `topic`, in all processes."""
+        self.topics.add(topic)
+
+
+def forbid_ending(engine: Engine) -> None:
+    """See to it that a function cannot end the transaction it runs in, by method or by text:
+    others may share it, and what it holds must stay or go as a whole."""
+
+    def refuse(connection: Connection) -> None:
+        if not connection.invalidated and connection.info.get(RUNNING):
+            raise RuntimeError("a function cannot end the transaction it runs in")
+
+    def read(
+        connection: Connection,
+        _cursor: Any,
+        statement: str,
+        _values: Any,
+        _context: Any,
+        _many: bool,
+    ) -> None:
+        if ENDING.match(statement):
+            refuse(connection)
+
+    event.listen(engine, "commit", refuse)
+    event.listen(engine, "rollback", refuse)
+    event.listen(engine, "before_cursor_execute", read)
+
+
+def unavailable(error: BaseException) -> Unavailable:
+    """A new Unavailable for each caller: a shared one would gather all their tracebacks."""
+    told = Unavailable("the database cannot be used now")
+    told.__cause__ = error
+    return told

@@ -1,0 +1,121 @@
+"""Two processes at the lanes of one school: nothing published during a visit is lost."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+
+from storage import deliveries, peers
+from storage.actors import Actor
+from storage.deliveries import Ending, Lane, To
+from storage.transaction import Transaction
+from tests.storage.meeting import Meeting, meet
+from tests.storage.people import activity, colleague, follow, person, post
+
+LEASE = timedelta(minutes=2)
+
+
+@dataclass
+class Visit:
+    meeting: Meeting
+    ada: Actor
+    lane: Lane
+
+    @property
+    def visitor(self) -> Transaction:
+        return self.meeting.one
+
+    @property
+    def publisher(self) -> Transaction:
+        return self.meeting.other
+
+    def publish(self, tx: Transaction | None = None) -> None:
+        """Ada publishes a post; not committed yet."""
+        tx = tx or self.publisher
+        written = activity(tx, self.ada, post(tx, self.ada))
+        assert deliveries.enqueue(tx, written, To(followers_of=self.ada.id)) == 1
+
+    def release(self) -> None:
+        deliveries.release(self.visitor, self.lane.peer_id, outcome="success")
+        self.visitor.connection.commit()
+
+    def lanes(self) -> list[str]:
+        found = deliveries.claim(self.visitor, limit=10, lease=LEASE)
+        self.visitor.connection.commit()
+        return [lane.host for lane in found]
+
+
+@pytest.fixture
+def visit(fresh_postgresql: Callable[[], str]) -> Iterator[Visit]:
+    """Bob follows Ada; the visit to Bob's school has sent all there was, and is about to end."""
+    with meet(fresh_postgresql()) as meeting:
+        visitor, publisher = meeting.one, meeting.other
+        ada = person(publisher, "ada")
+        follow(publisher, colleague(publisher, "bob"), ada)
+        first = activity(publisher, ada, post(publisher, ada))
+        deliveries.enqueue(publisher, first, To(followers_of=ada.id))
+        publisher.connection.commit()
+        (lane,) = deliveries.claim(visitor, limit=10, lease=LEASE)
+        (parcel,) = deliveries.batch(visitor, lane.peer_id, 10)
+        deliveries.ended(visitor, [Ending(parcel.id, "done")])
+        visitor.connection.commit()
+        yield Visit(meeting, ada, lane)
+
+
+def test_what_is_published_just_before_the_release_is_found_by_it(visit: Visit) -> None:
+    visit.publish()
+    releasing = visit.meeting.start(visit.release)
+    visit.publisher.connection.commit()
+    releasing.end()
+    assert visit.lanes() == ["riverside.example"]
+
+
+def test_what_is_published_while_the_release_commits_starts_the_lane_anew(visit: Visit) -> None:
+    deliveries.release(visit.visitor, visit.lane.peer_id, outcome="success")
+    publishing = visit.meeting.start(visit.publish)
+    visit.visitor.connection.commit()
+    publishing.end()
+    visit.publisher.connection.commit()
+    assert visit.lanes() == ["riverside.example"]
+
+
+def test_two_visitors_never_get_the_same_lane(visit: Visit) -> None:
+    visit.release()
+    visit.publish()
+    visit.publisher.connection.commit()
+    mine = deliveries.claim(visit.visitor, limit=10, lease=LEASE)  # not committed yet
+    theirs = deliveries.claim(visit.publisher, limit=10, lease=LEASE)
+    assert (len(mine), theirs) == (1, [])
+
+
+def test_two_who_meet_new_people_of_a_school_and_write_to_it_do_not_block_for_ever(
+    visit: Visit,
+) -> None:
+    """Both refer to the peer before either locks it."""
+    for number, tx in enumerate((visit.visitor, visit.publisher)):
+        colleague(tx, f"new{number}")
+    visit.publish(visit.visitor)
+    other = visit.meeting.start(visit.publish)
+    visit.visitor.connection.commit()
+    other.end()
+    visit.publisher.connection.commit()
+    assert deliveries.waiting(visit.visitor) == 2
+
+
+def test_a_sign_of_life_seen_by_another_process_counts(visit: Visit) -> None:
+    visit.publish()
+    visit.publisher.connection.commit()
+    visit.publisher.now += timedelta(seconds=5)
+    peers.heard(visit.publisher, "riverside.example")
+    visit.publisher.connection.commit()
+    visit.visitor.now += timedelta(seconds=10)
+    deliveries.release(
+        visit.visitor,
+        visit.lane.peer_id,
+        outcome="failure",
+        due_at=visit.visitor.now + timedelta(hours=6),
+        error="down",
+    )
+    visit.visitor.now += timedelta(seconds=60)
+    assert visit.lanes() == ["riverside.example"]
