@@ -12,11 +12,12 @@ from actors.admission import admit
 from actors.server import Server
 from federation import addresses, signatures
 from federation import keys as federation_keys
-from federation.errors import BadSignature, Malformed, Refused
+from federation.errors import BadSignature, Malformed, Refused, WireError
 from federation.signatures import Claim, Message
-from storage import actors, peers
+from storage import actors, keys, peers
 from storage.actors import Actor
 from storage.audience import NOBODY, Viewer
+from storage.database import Transaction
 from storage.keys import Key
 
 __all__ = ["admit", "signer_of", "viewer_of"]
@@ -54,23 +55,56 @@ async def signer_of(server: Server, request: web.Request) -> Actor | None:
 
     Raises BadSignature, Malformed, Refused, Unreachable.
     """
-    if not {"Signature", "Signature-Input"} & request.headers.keys():
+    if not _signed(request):
         return None
-    if request.body_exists:
-        raise Malformed("a signed GET with a body")
-    message = Message(
-        method=request.method,
-        # Our own public address, never what a stranger's Host or forwarding header says.
-        url=server.school.url + request.raw_path,
-        headers=CIMultiDict(request.headers),
-        body=b"",
-    )
+    message = _message(server, request)
     claim = signatures.read(message)
     # Before its key is fetched: does it cover what it must, and is it of today?
     signatures.screen(claim, message, server.now())
     key = await remote.key(server, claim.key_id)
     key = await _verified(server, claim, message, key)
     return await _heard(server, key)
+
+
+async def note_knock(server: Server, request: web.Request) -> None:
+    """A signed GET of what is open to everybody is a sign of life, if we hold the key already.
+
+    A school that starts knocks like this. Nothing is fetched for it, or two schools that look
+    each other up would do so for ever; a signature that does not hold changes nothing.
+    """
+    if not _signed(request):
+        return
+    try:
+        message = _message(server, request)
+        claim = signatures.read(message)
+        host = addresses.authority(claim.key_id, server.rules)
+        key = await server.database.read(_known_key, server.mode, host, claim.key_id)
+        if key is not None:
+            signatures.verify(claim, message, federation_keys.load(key.public), server.now())
+            await _heard(server, key)
+    except WireError:
+        return
+
+
+def _known_key(tx: Transaction, mode: str, host: str, key_id: str) -> Key | None:
+    admit(tx, mode, host)
+    return keys.by_uri(tx, key_id)
+
+
+def _signed(request: web.Request) -> bool:
+    return bool({"Signature", "Signature-Input"} & request.headers.keys())
+
+
+def _message(server: Server, request: web.Request) -> Message:
+    if request.body_exists:
+        raise Malformed("a signed GET with a body")
+    return Message(
+        method=request.method,
+        # Our own public address, never what a stranger's Host or forwarding header says.
+        url=server.school.url + request.raw_path,
+        headers=CIMultiDict(request.headers),
+        body=b"",
+    )
 
 
 async def _verified(server: Server, claim: Claim, message: Message, key: Key) -> Key:

@@ -101,6 +101,7 @@ def _uri(server: Server, request: web.Request) -> str:
 async def instance(request: web.Request) -> web.Response:
     """`/actor`, open to everybody: else two strict servers would wait for each other for ever."""
     server = request.app[SERVER]
+    await access.note_knock(server, request)
     return await _actor(server, local.instance_uri(server.school))
 
 

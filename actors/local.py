@@ -5,14 +5,17 @@ https://www.w3.org/TR/activitypub/#actor-objects, FEP-521a, FEP-2c59
 """
 
 import html
+from collections.abc import Iterable
 from typing import Any, Final
 
 from actors import profile
 from federation import keys as federation_keys
 from federation import vocabulary
+from federation.addresses import Rules
 from federation.errors import Refused
 from federation.keys import Algorithm, PrivateKey
 from federation.signatures import Signer
+from federation.vocabulary import Addressing
 from storage import actors, keys
 from storage.actors import Actor
 from storage.database import School, Transaction
@@ -119,6 +122,20 @@ def ours(tx: Transaction, uri: str | None) -> Actor:
     return actor
 
 
+def our_people(tx: Transaction, uris: Iterable[str], rules: Rules) -> list[Actor]:
+    """Those of the named who belong to this school."""
+    wanted = [uri for uri in vocabulary.uris_of(uris, rules) if uri.startswith(f"{tx.school.url}/")]
+    if not wanted:
+        return []
+    return [actor for actor in actors.by_uris(tx, wanted).values() if actor.local]
+
+
+def audience_of(tx: Transaction, author: Actor, addressed: Addressing) -> str:
+    """public, unlisted, followers, school or direct. Only one of us can speak to our school."""
+    members = members_uri(tx.school) if author.local else None
+    return vocabulary.audience(addressed, author.followers, members)
+
+
 def signer(tx: Transaction, actor: Actor, algorithm: Algorithm = "rsa") -> Signer:
     """What signs HTTP requests in the name of one of ours."""
     key_id, private = _private(tx, actor, algorithm)
@@ -170,6 +187,7 @@ def document(school: School, actor: Actor, listed: list[Key]) -> dict[str, Any]:
         "discoverable": said.discoverable,
         "indexable": said.indexable,
         "suspended": False,
+        "memorial": False,
         "alsoKnownAs": list(said.aliases),
     }
     if actor.moved_to:

@@ -9,7 +9,7 @@ import json
 from datetime import timedelta
 from typing import Any
 
-from actors import admission
+from actors import admission, profile
 from actors.server import Server, instance_signer
 from federation import addresses, content, vocabulary
 from federation import keys as federation_keys
@@ -29,13 +29,6 @@ from storage.database import Transaction
 from storage.keys import Key
 
 ACTOR_TYPES = frozenset({"Person", "Group", "Organization", "Service", "Application"})
-
-# SECURITY table 0.1.
-NAME_LIMIT = 200
-SUMMARY_LIMIT = 5_000
-FIELDS = 8
-FIELD_LIMIT = 255
-ALIASES = 10
 
 
 # --- actors ------------------------------------------------------------------------------------
@@ -133,7 +126,7 @@ def fields(document: dict[str, Any], rules: Rules) -> RemoteFields:
         username=username,
         host=host,
         name=_name(document) or username,
-        summary=content.clean(summary[:SUMMARY_LIMIT]),
+        summary=content.clean(summary[: profile.SUMMARY_LIMIT]),
         url=_link(vocabulary.web_url(document.get("url")), rules) or uri,
         inbox=inbox,
         shared_inbox=_beside(shared, uri, rules),
@@ -150,24 +143,13 @@ def fields(document: dict[str, Any], rules: Rules) -> RemoteFields:
 
 def aliases(document: dict[str, Any]) -> list[str]:
     """The other ids that an actor says it has, at most ten."""
-    return vocabulary.ids_of(document.get("alsoKnownAs"))[:ALIASES]
-
-
-def profile_lines(document: dict[str, Any]) -> list[tuple[str, str]]:
-    """The fields beside an actor's name: pairs of a label and clean HTML, at most eight."""
-    found = []
-    for field in vocabulary.many(document.get("attachment"))[:FIELDS]:
-        if isinstance(field, dict) and "PropertyValue" in vocabulary.types_of(field):
-            label = content.one_line(vocabulary.text_of(field.get("name")), FIELD_LIMIT)
-            value = content.clean(vocabulary.text_of(field.get("value"))[:FIELD_LIMIT])
-            found.append((label, value))
-    return found
+    return vocabulary.ids_of(document.get("alsoKnownAs"))[: profile.ALIASES]
 
 
 def _username(document: dict[str, Any], uri: str) -> str:
     """The part before the @ of the handle. One that could be read as a whole handle is refused."""
     username = vocabulary.text_of(document.get("preferredUsername"))
-    if not username or username != content.one_line(username, NAME_LIMIT):
+    if not username or username != content.one_line(username, profile.NAME_LIMIT):
         raise Malformed(f"{uri} has no usable preferredUsername")
     if any(character in "@/\\?#%<>\"'" or character.isspace() for character in username):
         raise Malformed(f"{uri} has no usable preferredUsername")
@@ -176,7 +158,7 @@ def _username(document: dict[str, Any], uri: str) -> str:
 
 def _name(document: dict[str, Any]) -> str:
     name = vocabulary.text_of(document.get("name"), document.get("nameMap"))
-    return content.one_line(name, NAME_LIMIT)
+    return content.one_line(name, profile.NAME_LIMIT)
 
 
 def _beside(value: object, uri: str, rules: Rules) -> str | None:
@@ -200,7 +182,7 @@ def _trimmed(document: dict[str, Any]) -> dict[str, Any]:
     """The document with its lists cut to what we would ever show."""
     kept = dict(document)
     if "attachment" in kept:
-        kept["attachment"] = vocabulary.many(kept["attachment"])[:FIELDS]
+        kept["attachment"] = vocabulary.many(kept["attachment"])[: profile.FIELDS]
     if "alsoKnownAs" in kept:
         kept["alsoKnownAs"] = aliases(document)
     return kept

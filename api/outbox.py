@@ -6,26 +6,29 @@ known from other servers is fetched first, then everything happens in one transa
 """
 
 import asyncio
+import logging
 from collections.abc import Iterable
 from typing import Any
 
 import orjson
 from aiohttp import web
 
-from actors import accounts, admission, collections, local, remote
+from actors import accounts, admission, collections, copies, local, remote
 from actors.documents import answer
 from actors.server import SERVER, Server, instance_signer
 from api import shapes
 from federation import activity as documents
 from federation import addresses, webfinger
 from federation.errors import Gone, Malformed, WireError
-from federation.vocabulary import PUBLIC, addressing, id_of, type_of
+from federation.vocabulary import MOST_RECIPIENTS, PUBLIC, addressing, id_of, type_of
 from outbox import dispatch
 from storage import actors, arrivals, objects
 from storage.actors import Actor
 from storage.arrivals import Arrival
 from storage.audience import Viewer
 from storage.database import Transaction
+
+log = logging.getLogger("api.outbox")
 
 # application/json is what many a client library says of whatever it sends.
 MEDIA_TYPES = frozenset({"application/activity+json", "application/ld+json", "application/json"})
@@ -47,11 +50,9 @@ async def post(request: web.Request) -> web.Response:
     if id_of(activity.get("actor")) not in (None, actor.uri):
         raise Malformed(f"actor must be {actor.uri}, whose outbox this is")
     verb = dispatch.verb_of(activity)
-    if "object" in verb.fetch:
-        activity["object"] = await _known_actor(server, id_of(activity["object"]) or "")
-    fetched = await _answered(server, actor, activity) if "inReplyTo" in verb.fetch else {}
-    await _know_addressed(server, actor, activity, fetched)
-    uri = await server.database.write(dispatch.send, actor.id, activity, fetched)
+    await _know_what_it_is_about(server, actor, activity, verb.fetch)
+    await _know_addressed(server, actor, activity)
+    uri = await server.database.write(dispatch.send, actor.id, activity)
     return web.Response(status=201, headers={"Location": uri, "Cache-Control": "private, no-store"})
 
 
@@ -119,6 +120,22 @@ def _wrapped(document: dict[str, Any]) -> dict[str, Any]:
 # --- what must be known of others --------------------------------------------------------------
 
 
+async def _know_what_it_is_about(
+    server: Server, actor: Actor, activity: dict[str, Any], fetch: dispatch.Fetch
+) -> None:
+    """Have what the verb names of other servers, and put its id as we keep it in its place."""
+    for name, kind in fetch.items():
+        # What a post answers stands in the post itself.
+        holder = activity if name in activity else activity["object"]
+        said = id_of(holder.get(name)) if isinstance(holder, dict) else None
+        if said is None:
+            continue
+        if kind == "actor":
+            holder[name] = await _known_actor(server, said)
+        else:
+            holder[name] = await _known_post(server, actor, said)
+
+
 async def _known_actor(server: Server, said: str) -> str:
     """The id of an actor we now know, from its id or handle. Raises Malformed, naming it."""
     try:
@@ -142,39 +159,28 @@ async def _named(server: Server, username: str, host: str) -> str:
     return await webfinger.discover(server.client, username, host, signer=signer)
 
 
-async def _answered(server: Server, actor: Actor, activity: dict[str, Any]) -> dict[str, str]:
-    """Who wrote the post that is answered, where we do not have it: its id and its author's.
+async def _known_post(server: Server, actor: Actor, said: str) -> str:
+    """The id of a post that is here now, if our actor may have it; else what was said.
 
-    A post that is here but not for our actor is asked for like one that is not here, so that
-    nobody learns the difference.
+    That there is no such post says the verb, in the same words as for one that is not for our
+    actor: it is asked for like one that is not here, so that nobody learns the difference.
     """
-    given = activity["object"]
-    uri = id_of(given.get("inReplyTo")) if isinstance(given, dict) else None
-    if uri is None:
-        return {}
     viewer = Viewer(actor.id, local=True)
-    if await server.database.read(objects.seen_by_uri, viewer, uri) is not None:
-        return {}
+    if await server.database.read(objects.seen_by_uri, viewer, said) is not None:
+        return said
     try:
-        document = await remote.fetch(server, uri)
-        author = id_of(document.get("attributedTo"))
-        if author is None or not addresses.same_origin(author, uri, server.rules):
-            raise Malformed("it does not say who wrote it")
-        return {uri: (await remote.actor(server, author)).uri}
+        return (await copies.fetch(server, said)).uri
     except WireError as error:
-        raise Malformed(
-            f"cannot answer {uri}: there is no such post, or you may not see it"
-        ) from error
+        log.info("a post could not be had: %s", error)
+        return said
 
 
-async def _know_addressed(
-    server: Server, actor: Actor, activity: dict[str, Any], fetched: dict[str, str]
-) -> None:
+async def _know_addressed(server: Server, actor: Actor, activity: dict[str, Any]) -> None:
     """Make sure that everyone addressed is known and that we talk to their servers."""
     everyone = {PUBLIC, actor.followers, local.members_uri(server.school)}
     wanted = [uri for uri in addressing(activity).everyone if uri not in everyone]
-    if len(wanted) > shapes.RECIPIENTS:
-        raise Malformed(f"more than {shapes.RECIPIENTS} recipients")
+    if len(wanted) > MOST_RECIPIENTS:
+        raise Malformed(f"more than {MOST_RECIPIENTS} recipients")
     known = await server.database.read(actors.by_uris, wanted)
     hosts = {uri: addresses.authority(uri, server.rules) for uri in known if not known[uri].local}
     await server.database.read(_admitted, server.mode, hosts)

@@ -9,19 +9,20 @@ from typing import Any
 import jsonschema_rs
 
 from federation.errors import Malformed
+from federation.vocabulary import MOST_ATTACHMENTS, MOST_RECIPIENTS, MOST_TAGS
 
 POSTS = ("Note", "Article", "Page")
-RECIPIENTS = 200
 _URL = {"type": "string", "minLength": 1, "maxLength": 2048}
 _REFERENCE = {
     "anyOf": [_URL, {"type": "object", "properties": {"id": _URL}, "required": ["id"]}],
 }
-_RECIPIENTS = {"anyOf": [_REFERENCE, {"type": "array", "items": _REFERENCE, "maxItems": 200}]}
+_RECIPIENTS = {
+    "anyOf": [_REFERENCE, {"type": "array", "items": _REFERENCE, "maxItems": MOST_RECIPIENTS}]
+}
 _ADDRESSES = dict.fromkeys(("to", "cc", "bto", "bcc", "audience"), _RECIPIENTS)
 _CONTEXT = {"@context": True}
 _TEXT = {"type": ["string", "null"], "maxLength": 20_000}
 _LINE = {"type": ["string", "null"], "maxLength": 2_000}
-_MANY = {"type": ["array", "object", "null"], "maxItems": 60}
 _SOURCE = {
     "type": ["object", "null"],
     "properties": {"content": _TEXT, "mediaType": _LINE},
@@ -39,8 +40,8 @@ _POST = {
     "mediaType": {"enum": ["text/html", "text/plain", "text/markdown"]},
     "source": _SOURCE,
     "inReplyTo": {"anyOf": [_REFERENCE, {"type": "null"}]},
-    "tag": _MANY,
-    "attachment": {"type": ["array", "object", "null"], "maxItems": 16},
+    "tag": {"type": ["array", "object", "null"], "maxItems": MOST_TAGS},
+    "attachment": {"type": ["array", "object", "null"], "maxItems": MOST_ATTACHMENTS},
     "published": _LINE,
     "updated": _LINE,
     "url": True,

@@ -22,6 +22,9 @@ DEEPEST: Final = 32
 MOST_KEYS: Final = 200
 """Keys of one object."""
 
+LONGEST_ACTOR: Final = 300
+"""Bytes of an actor's id. Beside it stands the activity's id in an index, which has its limit."""
+
 _BIGGEST_INTEGER: Final = 2**63 - 1
 _LONGEST_NUMBER: Final = 64
 """Characters."""
@@ -104,6 +107,8 @@ def _actor(value: object) -> str:
         value = value.get("id")
     if not isinstance(value, str):
         raise Malformed("activity has no actor, or more than one")
+    if len(value.encode("utf-8", "replace")) > LONGEST_ACTOR:
+        raise Malformed(f"the id of its actor is longer than {LONGEST_ACTOR} bytes")
     return value
 
 

@@ -18,7 +18,7 @@ import idna
 from federation.errors import Malformed
 
 LONGEST: Final = 2048
-"""Characters of a URL, as in the table of limits."""
+"""Bytes of a URL, as in the table of limits: a database that keeps it in an index counts bytes."""
 
 DEFAULT_PORTS: Final = {"https": 443, "http": 80}
 
@@ -83,10 +83,10 @@ class Address:
 @lru_cache(maxsize=4096)
 def parse(url: str, rules: Rules) -> Address:
     """Take a URL apart, or raise Malformed with what is wrong with it."""
-    if len(url) > LONGEST:
-        raise Malformed(f"address is longer than {LONGEST} characters")
     if not url.isprintable() or _NEVER.search(url):
         raise Malformed("address holds characters that have no business there")
+    if len(url) > LONGEST or len(url.encode()) > LONGEST:
+        raise Malformed(f"address is longer than {LONGEST} bytes")
     parts = _PARTS.fullmatch(url)
     if parts is None:
         raise Malformed("not an address of the web")

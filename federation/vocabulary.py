@@ -11,6 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from federation import addresses
+from federation.addresses import Rules
+from federation.errors import Malformed
+
 PUBLIC: Final = "https://www.w3.org/ns/activitystreams#Public"
 """The only spelling that we send; others do not know the short ones."""
 
@@ -51,7 +55,9 @@ CONTEXT: Final[list[Any]] = [
 reads with a JSON-LD processor drops what is not."""
 
 MOST_TAGS: Final = 60
+MOST_MENTIONS: Final = 50
 MOST_ATTACHMENTS: Final = 16
+MOST_RECIPIENTS: Final = 200
 
 _OWN_WORDS: Final = frozenset({"Create", "Update", "Delete"})
 """Activities whose object is the actor's own, so that its addressing counts as theirs."""
@@ -88,6 +94,29 @@ def id_of(value: object) -> str | None:
 def ids_of(value: object) -> list[str]:
     """The ids of all values of a property that have one, in order."""
     return [found for member in many(value) if (found := id_of(member)) is not None]
+
+
+def uri_of(value: object, rules: Rules) -> str:
+    """The id of what was named, in our spelling; raises Malformed if there is no usable one."""
+    found = id_of(value)
+    if found is None:
+        raise Malformed("what it is about has no id")
+    return addresses.canonical(found, rules)
+
+
+def uris_of(values: Iterable[str], rules: Rules) -> list[str]:
+    """Ids in our spelling, each once, without Public and what is none, at most 200."""
+    found: dict[str, None] = {}
+    for value in values:
+        if value == PUBLIC:
+            continue
+        try:
+            found[addresses.canonical(value, rules)] = None
+        except Malformed:
+            continue
+        if len(found) == MOST_RECIPIENTS:
+            break
+    return list(found)
 
 
 def types_of(document: object) -> list[str]:
@@ -222,15 +251,20 @@ def rfc3339(moment: datetime) -> str:
     return moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
 
 
+def tombstone(uri: str, former_type: str, deleted: datetime) -> dict[str, Any]:
+    """What stands for ever in the place of what was deleted."""
+    return {
+        "@context": CONTEXT,
+        "id": uri,
+        "type": "Tombstone",
+        "formerType": former_type,
+        "deleted": rfc3339(deleted),
+    }
+
+
 def tags(document: dict[str, Any]) -> list[dict[str, Any]]:
     """The mentions, hashtags and emoji of an object; what is over the limit stays unread."""
     return [tag for tag in many(document.get("tag")) if isinstance(tag, dict)][:MOST_TAGS]
-
-
-def attachments(document: dict[str, Any]) -> list[dict[str, Any]]:
-    """The pictures and files of an object, or the fields of a profile, up to the limit."""
-    found = many(document.get("attachment"))
-    return [attached for attached in found if isinstance(attached, dict)][:MOST_ATTACHMENTS]
 
 
 def web_url(value: object) -> str | None:

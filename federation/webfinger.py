@@ -23,7 +23,6 @@ JRD_TYPE: Final = "application/jrd+json"
 _JRD_TYPES: Final = frozenset({JRD_TYPE, "application/json"})
 _ACCEPT: Final = f"{JRD_TYPE}, application/json"
 _KIND: Final = "https://www.w3.org/ns/activitystreams#type"
-_SUBSCRIBE: Final = "http://ostatus.org/schema/1.0/subscribe"
 _PROFILE_PAGE: Final = "http://webfinger.net/rel/profile-page"
 _USERNAME = re.compile(r"[\w.~+-]{1,100}")
 
@@ -78,18 +77,12 @@ async def discover(
     return said.actor
 
 
-def jrd(
-    subject: str, actor_uri: str, page_url: str, *, subscribe: str | None = None
-) -> dict[str, Any]:
-    """What we answer about one of ours. `subject` is `acct:name@host`; `subscribe` is the address
-    of our page for following somebody, with `{uri}` in it, where there is one.
-    """
+def jrd(subject: str, actor_uri: str, page_url: str) -> dict[str, Any]:
+    """What we answer about one of ours. `subject` is `acct:name@host`."""
     links: list[dict[str, str]] = [
         {"rel": "self", "type": MEDIA_TYPE, "href": actor_uri},
         {"rel": _PROFILE_PAGE, "type": "text/html", "href": page_url},
     ]
-    if subscribe is not None:
-        links.append({"rel": _SUBSCRIBE, "template": subscribe})
     aliases = list(dict.fromkeys((page_url, actor_uri)))
     return {"subject": subject, "aliases": aliases, "links": links}
 

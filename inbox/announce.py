@@ -3,6 +3,7 @@
 https://www.w3.org/TR/activitypub/#announce-activity-inbox
 """
 
+from actors import copies, local
 from federation import vocabulary
 from federation.activity import Activity
 from federation.errors import Refused
@@ -32,7 +33,7 @@ def receive(tx: Transaction, activity: Activity) -> None:
         uri=activity.id,
         actor_id=actor.id,
         object_id=post.id,
-        audience=concerned.audience_of(tx, actor, addressed),
+        audience=local.audience_of(tx, actor, addressed),
     )
     timelines.place(tx, post.id, post.author_id, announced_by=actor.id)
     author = actors.by_id(tx, post.author_id)
@@ -42,15 +43,15 @@ def receive(tx: Transaction, activity: Activity) -> None:
 
 def _post(tx: Transaction, activity: Activity, actor: Actor) -> Post:
     """What is announced: known here, had from its own server, or the announcer's own."""
-    uri = concerned.uri_of(activity.object, activity.rules)
+    uri = vocabulary.uri_of(activity.object, activity.rules)
     if objects.by_uri(tx, uri) is not None:
         return posts.seen(tx, uri, actor)
     document = posts.object_of(activity)
     if vocabulary.id_of(activity.object) in activity.fetched:
-        author = posts.fetched_author(tx, document, activity.rules)
+        kept = copies.keep_fetched(tx, document, activity.rules)
     elif actor.uri in vocabulary.ids_of(document.get("attributedTo")):
-        author = actor
+        addressed = vocabulary.addressing(document)
+        kept = copies.keep(tx, document, actor, addressed, rules=activity.rules)
     else:
         raise Refused("a copy of another's post is not believed")
-    kept = posts.keep(tx, document, author, vocabulary.addressing(document), rules=activity.rules)
     return posts.seen(tx, kept.uri, actor)

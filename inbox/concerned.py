@@ -3,23 +3,16 @@
 https://www.w3.org/TR/activitypub/#inbox-delivery
 """
 
-from collections.abc import Iterable
-
 from actors import local
-from federation import addresses, vocabulary
+from federation import vocabulary
 from federation.activity import Activity
-from federation.addresses import Rules
-from federation.errors import Malformed, Refused
-from federation.vocabulary import Addressing
+from federation.errors import Refused
 from storage import actors, arrivals, audience, notifications, objects
 from storage.actors import Actor
 from storage.audience import Viewer
 from storage.database import Transaction
 from storage.notifications import Kind
 from storage.objects import Post
-
-# SECURITY table 0.1.
-RECIPIENTS = 200
 
 # A suspended actor may still take back what is theirs (PROTOCOL §3).
 ALLOWED_SUSPENDED = frozenset({"Delete", "Reject", "Undo", "Update"})
@@ -53,43 +46,6 @@ def not_taken_back(tx: Transaction, activity: Activity) -> None:
         raise Refused("it was taken back before it came")
 
 
-def uri_of(value: object, rules: Rules) -> str:
-    """The id of what was named, in our spelling; raises Malformed if there is no usable one."""
-    found = vocabulary.id_of(value)
-    if found is None:
-        raise Malformed("what it is about has no id")
-    return addresses.canonical(found, rules)
-
-
-def uris_of(values: Iterable[str], rules: Rules) -> list[str]:
-    """Ids in our spelling, each once, without those that are none, at most 200."""
-    found: dict[str, None] = {}
-    for value in values:
-        if value == vocabulary.PUBLIC:
-            continue
-        try:
-            found[addresses.canonical(value, rules)] = None
-        except Malformed:
-            continue
-        if len(found) == RECIPIENTS:
-            break
-    return list(found)
-
-
-def our_people(tx: Transaction, uris: Iterable[str], rules: Rules) -> list[Actor]:
-    """Those of the named who belong to this school."""
-    wanted = [uri for uri in uris_of(uris, rules) if uri.startswith(f"{tx.school.url}/")]
-    if not wanted:
-        return []
-    return [actor for actor in actors.by_uris(tx, wanted).values() if actor.local]
-
-
-def audience_of(tx: Transaction, author: Actor, addressed: Addressing) -> str:
-    """public, unlisted, followers, school or direct. Only one of us can speak to our school."""
-    members = local.members_uri(tx.school) if author.local else None
-    return vocabulary.audience(addressed, author.followers, members)
-
-
 def notify(
     tx: Transaction, owner: Actor, kind: Kind, actor: Actor, post: Post | None = None
 ) -> None:
@@ -113,8 +69,8 @@ def note_arrival(tx: Transaction, activity: Activity, received_id: int) -> None:
     if author is None:
         return
     addressed = vocabulary.addressing(activity.json)
-    kind = audience_of(tx, author, addressed)
-    owners = {person.id for person in our_people(tx, addressed.everyone, activity.rules)}
+    kind = local.audience_of(tx, author, addressed)
+    owners = {person.id for person in local.our_people(tx, addressed.everyone, activity.rules)}
     if activity.type in ABOUT_THEIR_OBJECT:
         owners |= _about(tx, activity)
     if activity.owner_id:
@@ -136,8 +92,8 @@ def _about(tx: Transaction, activity: Activity) -> set[int]:
     if isinstance(subject, dict):
         named += [vocabulary.id_of(subject.get(name)) for name in ("actor", "object")]
     uris = [uri for uri in named if uri]
-    found = {person.id for person in our_people(tx, uris, activity.rules)}
-    for uri in uris_of(uris, activity.rules):
+    found = {person.id for person in local.our_people(tx, uris, activity.rules)}
+    for uri in vocabulary.uris_of(uris, activity.rules):
         post = objects.by_uri(tx, uri) if uri.startswith(f"{tx.school.url}/objects/") else None
         if post is not None:
             found.add(post.author_id)

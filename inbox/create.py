@@ -1,5 +1,6 @@
 """Someone wrote something. https://www.w3.org/TR/activitypub/#create-activity-inbox"""
 
+from actors import copies
 from federation import vocabulary
 from federation.activity import Activity
 from federation.errors import Refused
@@ -17,5 +18,4 @@ def receive(tx: Transaction, activity: Activity) -> None:
         posts.welcome(tx, activity, document, actor, vocabulary.addressing(activity.json))
         return
     # It lives elsewhere, and was had from there: it counts as what its own author wrote.
-    author = posts.fetched_author(tx, document, activity.rules)
-    posts.keep(tx, document, author, vocabulary.addressing(document), rules=activity.rules)
+    copies.keep_fetched(tx, document, activity.rules)

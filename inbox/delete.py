@@ -11,11 +11,14 @@ from storage.database import Transaction
 def receive(tx: Transaction, activity: Activity) -> None:
     """Bury it; if it is not known yet, remember that it must not come. Raises Refused."""
     actor = concerned.sender(tx, activity)
-    uri = concerned.uri_of(activity.object, activity.rules)
+    uri = vocabulary.uri_of(activity.object, activity.rules)
     if uri == actor.uri:
         if not actor.local:
             actors.bury(tx, actor.id)
         return
+    kinds = vocabulary.types_of(vocabulary.one(activity.object))
+    if kinds and "Tombstone" not in kinds:
+        raise Refused("what is deleted is named by its id or its tombstone")
     post = objects.by_uri(tx, uri)
     if post is None:
         if not posts.at_home(activity.object, activity):
@@ -24,11 +27,4 @@ def receive(tx: Transaction, activity: Activity) -> None:
     elif post.author_id != actor.id:
         raise Refused("only its author deletes a post")
     elif post.deleted_at is None:
-        tombstone = {
-            "@context": "https://www.w3.org/ns/activitystreams",
-            "id": post.uri,
-            "type": "Tombstone",
-            "formerType": post.type,
-            "deleted": vocabulary.rfc3339(tx.now),
-        }
-        objects.bury(tx, post.id, tombstone)
+        objects.bury(tx, post.id, vocabulary.tombstone(post.uri, post.type, tx.now))

@@ -1,6 +1,7 @@
 """Someone asks to follow one of our actors. https://www.w3.org/TR/activitypub/#follow-activity-inbox"""
 
 from actors import local
+from federation import vocabulary
 from federation.activity import Activity
 from federation.errors import Refused
 from inbox import concerned
@@ -16,7 +17,7 @@ def receive(tx: Transaction, activity: Activity) -> None:
     """
     follower = concerned.sender(tx, activity)
     concerned.not_taken_back(tx, activity)
-    followee = local.ours(tx, concerned.uri_of(activity.object, activity.rules))
+    followee = local.ours(tx, vocabulary.uri_of(activity.object, activity.rules))
     if follower.id == followee.id or followee.type == "Application":
         raise Refused("nobody to follow")
     follow = follows.request(tx, follower.id, followee.id, activity.id)

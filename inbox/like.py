@@ -1,5 +1,6 @@
 """Someone likes a post. https://www.w3.org/TR/activitypub/#like-activity-inbox"""
 
+from federation import vocabulary
 from federation.activity import Activity
 from inbox import concerned, posts
 from storage import actors, likes
@@ -10,7 +11,7 @@ def receive(tx: Transaction, activity: Activity) -> None:
     """Note the like, once per person and post. Raises Refused for what they may not see."""
     actor = concerned.sender(tx, activity)
     concerned.not_taken_back(tx, activity)
-    post = posts.seen(tx, concerned.uri_of(activity.object, activity.rules), actor)
+    post = posts.seen(tx, vocabulary.uri_of(activity.object, activity.rules), actor)
     likes.add(tx, uri=activity.id, actor_id=actor.id, object_id=post.id)
     author = actors.by_id(tx, post.author_id)
     if author is not None:

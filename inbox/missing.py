@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from actors import admission, remote
+from actors import admission, copies, remote
 from actors.server import Server
 from federation import activity as activities
 from federation import addresses, keys, proofs, vocabulary
@@ -75,8 +75,8 @@ async def _with_documents(server: Server, activity: Activity, handler: Handler) 
     for uri in wanted[:FETCHES]:
         document = await remote.fetch(server, uri)
         fetched[uri] = document
-        if vocabulary.type_of(document) not in posts.ACTORS:
-            await remote.actor(server, posts.author_uri(document, activity.rules))
+        if vocabulary.type_of(document) not in remote.ACTOR_TYPES:
+            await remote.actor(server, copies.author_uri(document, activity.rules))
     return replace(activity, fetched=fetched)
 
 
@@ -98,7 +98,7 @@ def _wanted(tx: Transaction, mode: str, activity: Activity, doubtful: list[Any])
     """
     found = []
     for subject in doubtful:
-        uri = concerned.uri_of(subject, activity.rules)
+        uri = vocabulary.uri_of(subject, activity.rules)
         host = addresses.authority(uri, activity.rules)
         if host == tx.school.host:
             continue

@@ -60,7 +60,7 @@ def _by_description(
     remove = REMOVALS.get(vocabulary.type_of(subject))
     if remove is None:
         return False
-    return remove(tx, actor, concerned.uri_of(subject.get("object"), activity.rules))
+    return remove(tx, actor, vocabulary.uri_of(subject.get("object"), activity.rules))
 
 
 def _unfollow(tx: Transaction, actor: Actor, uri: str) -> bool:

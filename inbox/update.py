@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from actors import remote
+from actors import copies, local, remote
 from federation import keys, vocabulary
 from federation.activity import Activity
 from federation.errors import Refused
@@ -19,7 +19,7 @@ NEW = timedelta(days=1)
 def receive(tx: Transaction, activity: Activity) -> None:
     """Take the change over. Raises Refused unless it is the author's own, and newer."""
     actor = concerned.sender(tx, activity)
-    uri = concerned.uri_of(activity.object, activity.rules)
+    uri = vocabulary.uri_of(activity.object, activity.rules)
     if uri == actor.uri:
         _profile(tx, activity, actor)
         return
@@ -51,7 +51,7 @@ def _unknown(tx: Transaction, activity: Activity, actor: Actor) -> None:
     document = posts.object_of(activity)
     if not posts.at_home(document, activity) or not posts.written_by(document, actor.uri):
         raise Refused("only its author changes a post")
-    reading = posts.read(document, activity.rules, tx.now)
+    reading = copies.read(document, activity.rules, tx.now)
     if tx.now - (reading.edited_at or reading.published_at) > NEW:
         raise Refused("a change of an old post that we never had")
     posts.welcome(tx, activity, document, actor, vocabulary.addressing(activity.json))
@@ -63,11 +63,11 @@ def _edit(tx: Transaction, activity: Activity, actor: Actor, post: Post) -> None
         raise Refused("a post does not change its author")
     addressed = vocabulary.addressing(activity.json)
     if not actor.local:
-        reading = posts.read(document, activity.rules, tx.now)
-        changed = posts.edit(tx, post, reading, document)
+        reading = copies.read(document, activity.rules, tx.now)
+        changed = copies.edit(tx, post, reading, document)
         if not changed:
             return
-        named = concerned.our_people(tx, (*addressed.to, *addressed.cc), activity.rules)
+        named = local.our_people(tx, (*addressed.to, *addressed.cc), activity.rules)
         objects.join_recipients(tx, post.id, [person.id for person in named], False)
     mentioned = posts.mentioned(document)
     posts.tell(tx, post, actor, activity, [*mentioned, *addressed.to, *addressed.cc])

@@ -9,8 +9,7 @@ from typing import Any
 from actors import local
 from federation.errors import Malformed, Refused
 from federation.vocabulary import PUBLIC, addressing, id_of
-from federation.vocabulary import audience as kind_of
-from outbox.publish import NOTHING, Fetched, publish
+from outbox.publish import publish
 from storage import actors, announces, objects
 from storage.actors import Actor
 from storage.audience import Viewer
@@ -20,12 +19,7 @@ from storage.objects import Post
 _OPEN = ("public", "unlisted")
 
 
-def send(
-    tx: Transaction,
-    actor: Actor,
-    activity: dict[str, Any],
-    fetched: Fetched = NOTHING,
-) -> str:
+def send(tx: Transaction, actor: Actor, activity: dict[str, Any]) -> str:
     """Pass it on; the id of the Announce.
 
     Raises Malformed for a post that is not here or not for our actor, Refused for one that is not
@@ -40,9 +34,7 @@ def send(
     author = actors.by_id(tx, post.author_id)
     assert author is not None
     to, cc = _addresses(tx, actor, activity, post, author)
-    audience = kind_of(
-        addressing({"to": to, "cc": cc}), actor.followers, local.members_uri(tx.school)
-    )
+    audience = local.audience_of(tx, actor, addressing({"to": to, "cc": cc}))
     sent = publish(tx, actor, {"type": "Announce", "object": uri, "to": to, "cc": cc})
     added = announces.add(tx, uri=sent, actor_id=actor.id, object_id=post.id, audience=audience)
     if not added:
@@ -69,7 +61,7 @@ def _addresses(
     to, cc = (list(said.to), list(said.cc)) if said.everyone else custom[post.audience]
     if post.audience not in _OPEN and {*to, *cc} != {*custom[post.audience][0]}:
         raise Refused(f"{post.uri} goes to whom it was for, and to nobody else")
-    kind = kind_of(addressing({"to": to, "cc": cc}), followers, members)
+    kind = local.audience_of(tx, actor, addressing({"to": to, "cc": cc}))
     if kind in _OPEN and followers not in (*to, *cc):
         cc = [*cc, followers]
     told = kind in (*_OPEN, "followers") or (kind == "school" and author.local)

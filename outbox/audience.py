@@ -11,14 +11,10 @@ from typing import Any
 
 from actors import local
 from federation.errors import Malformed
-from federation.vocabulary import PUBLIC, addressing
-from federation.vocabulary import audience as kind_of
+from federation.vocabulary import MOST_RECIPIENTS, PUBLIC, addressing
 from storage import actors, deliveries
 from storage.actors import Actor
 from storage.database import Transaction
-
-# SECURITY table 0.1.
-RECIPIENTS = 200
 
 # One POST to a server reaches everyone there only where all of them may read it anyway.
 _BY_SHARED_INBOX = frozenset({"public", "unlisted", "followers"})
@@ -54,15 +50,15 @@ def resolve(tx: Transaction, actor: Actor, activity: Mapping[str, Any]) -> Audie
     members = local.members_uri(tx.school)
     open_uris = list(dict.fromkeys((*said.to, *said.cc)))
     hidden_uris = [uri for uri in said.hidden if uri not in open_uris]
-    if len(open_uris) + len(hidden_uris) > RECIPIENTS:
-        raise Malformed(f"more than {RECIPIENTS} recipients")
+    if len(open_uris) + len(hidden_uris) > MOST_RECIPIENTS:
+        raise Malformed(f"more than {MOST_RECIPIENTS} recipients")
     collections = {PUBLIC, followers, members}
     for uri in hidden_uris:
         if uri in collections:
             raise Malformed(f"{uri} cannot be addressed in bto or bcc: name it in to or cc")
     people = _people(tx, [uri for uri in (*open_uris, *hidden_uris) if uri not in collections])
     audience = Audience(
-        kind=kind_of(said, followers, members),
+        kind=local.audience_of(tx, actor, said),
         to=said.to,
         cc=tuple(uri for uri in said.cc if uri not in said.to),
         followers=followers in open_uris,

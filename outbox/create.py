@@ -10,10 +10,9 @@ from typing import Any
 from actors import local
 from federation.errors import Malformed
 from federation.vocabulary import CONTEXT, addressing, id_of, rfc3339, type_of
-from federation.vocabulary import audience as kind_of
 from outbox import wording
 from outbox.audience import Audience, resolve
-from outbox.publish import NOTHING, Fetched, publish
+from outbox.publish import publish
 from storage import actors, objects
 from storage.actors import Actor
 from storage.audience import Viewer
@@ -22,15 +21,9 @@ from storage.database import Transaction
 TYPES = ("Note", "Article", "Page")
 
 
-def send(
-    tx: Transaction,
-    actor: Actor,
-    activity: dict[str, Any],
-    fetched: Fetched = NOTHING,
-) -> str:
+def send(tx: Transaction, actor: Actor, activity: dict[str, Any]) -> str:
     """Publish the post in `activity`; the id of the Create.
 
-    `fetched` says who wrote a post that is answered and not kept here: its id and its author's.
     Raises Malformed for what cannot be posted, naming it.
     """
     given = activity.get("object")
@@ -41,7 +34,7 @@ def send(
         raise Malformed(f"{kind or 'an object without type'} cannot be posted: use {_or(TYPES)}")
     if (author := id_of(given.get("attributedTo"))) not in (None, actor.uri):
         raise Malformed(f"attributedTo is {author}, but you are {actor.uri}")
-    answered = _answered(tx, actor, given, fetched)
+    answered = _answered(tx, actor, given)
     audience = resolve(tx, actor, _addresses(tx, actor, activity, answered))
     if gone := [person.uri for person in audience.everyone if person.state == "deleted"]:
         raise Malformed(f"cannot address {gone[0]}: this account was deleted")
@@ -60,22 +53,15 @@ def send(
     )
 
 
-def _answered(
-    tx: Transaction, actor: Actor, given: Mapping[str, Any], fetched: Fetched
-) -> Actor | None:
+def _answered(tx: Transaction, actor: Actor, given: Mapping[str, Any]) -> Actor | None:
     """The author of the post that is answered, if any: one that our actor may see."""
     uri = id_of(given.get("inReplyTo"))
     if uri is None:
         return None
     post = objects.seen_by_uri(tx, Viewer(actor.id, local=True), uri)
-    author = None
-    if post is not None and post.deleted_at is None:
-        author = actors.by_id(tx, post.author_id)
-    elif uri in fetched:
-        author = actors.by_uri(tx, fetched[uri])
-    if author is None:
+    if post is None or post.deleted_at is not None:
         raise Malformed(f"cannot answer {uri}: there is no such post, or you may not see it")
-    return author
+    return actors.by_id(tx, post.author_id)
 
 
 def _addresses(
@@ -88,7 +74,7 @@ def _addresses(
     """
     said = addressing(activity)
     to, cc = list(said.to), list(said.cc)
-    kind = kind_of(said, actor.followers, local.members_uri(tx.school))
+    kind = local.audience_of(tx, actor, said)
     if kind in ("public", "unlisted") and actor.followers not in said.everyone:
         cc.append(str(actor.followers))
     if answered is not None and answered.id != actor.id and answered.uri not in said.everyone:

@@ -7,19 +7,15 @@ import json
 from typing import Any
 
 from federation.errors import Malformed, Refused
-from federation.vocabulary import CONTEXT, id_of, rfc3339
-from outbox.publish import NOTHING, Fetched, publish
+from federation import vocabulary
+from federation.vocabulary import id_of
+from outbox.publish import publish
 from storage import objects
 from storage.actors import Actor
 from storage.database import Transaction
 
 
-def send(
-    tx: Transaction,
-    actor: Actor,
-    activity: dict[str, Any],
-    fetched: Fetched = NOTHING,
-) -> str:
+def send(tx: Transaction, actor: Actor, activity: dict[str, Any]) -> str:
     """Publish the deletion; the id of the Delete. Raises Refused for what is not a post of ours."""
     uri = id_of(activity.get("object"))
     if uri is None:
@@ -32,12 +28,7 @@ def send(
     before: dict[str, Any] = json.loads(post.document)
     openly = {*before.get("to", ()), *before.get("cc", ())}
     recipients = objects.recipients_of(tx, post.id)
-    tombstone = {
-        "id": uri,
-        "type": "Tombstone",
-        "formerType": post.type,
-        "deleted": rfc3339(tx.now),
-    }
+    tombstone = vocabulary.tombstone(uri, post.type, tx.now)
     # Told first: once it is buried, nobody knows any more who boosted it.
     sent = publish(
         tx,
@@ -51,5 +42,5 @@ def send(
         },
         reached_by=uri,
     )
-    objects.bury(tx, post.id, {"@context": CONTEXT, **tombstone})
+    objects.bury(tx, post.id, tombstone)
     return sent

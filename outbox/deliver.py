@@ -36,7 +36,6 @@ POLL_SECONDS = 5.0
 SWEEP = timedelta(hours=1)
 
 KNOCKS_AT_ONCE = 20
-KNOCKING_SECONDS = 120.0
 
 Dice = Callable[[], float]
 

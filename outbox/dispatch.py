@@ -1,23 +1,22 @@
 """Everything that one of our actors can do, one line each.
 
 `fetch` names what must be known of other servers beforehand, since no transaction waits for the
-network: `object` an actor, `inReplyTo` the post that is answered and its author. Whoever is
-addressed is always looked up.
+network: whose id stands there, an actor's or a post's. Whoever is addressed is always looked up.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from federation.errors import Malformed, Refused
 from federation.vocabulary import type_of
 from outbox import accept, announce, create, delete, follow, like, reject, undo, update
-from outbox.publish import NOTHING, Fetched
 from storage import actors
 from storage.actors import Actor
 from storage.database import Transaction
 
-Send = Callable[[Transaction, Actor, dict[str, Any], Fetched], str]
+Send = Callable[[Transaction, Actor, dict[str, Any]], str]
+Fetch = Mapping[str, Literal["actor", "post"]]
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class Verb:
     """`moved`: whether somebody who moved to another school may still do it here."""
 
     send: Send
-    fetch: tuple[str, ...] = ()
+    fetch: Fetch = field(default_factory=dict)
     moved: bool = False
 
 
@@ -44,15 +43,15 @@ def _once(rows: Iterable[tuple[str, Verb]]) -> Iterable[tuple[str, Verb]]:
 
 
 VERBS = table(
-    ("Create", Verb(create.send, fetch=("inReplyTo",))),
+    ("Create", Verb(create.send, fetch={"inReplyTo": "post"})),
     ("Update", Verb(update.send, moved=True)),
     ("Delete", Verb(delete.send, moved=True)),
-    ("Follow", Verb(follow.send, fetch=("object",))),
+    ("Follow", Verb(follow.send, fetch={"object": "actor"})),
     ("Accept", Verb(accept.send)),
     ("Reject", Verb(reject.send, moved=True)),
     ("Undo", Verb(undo.send, moved=True)),
-    ("Like", Verb(like.send)),
-    ("Announce", Verb(announce.send)),
+    ("Like", Verb(like.send, fetch={"object": "post"})),
+    ("Announce", Verb(announce.send, fetch={"object": "post"})),
 )
 
 
@@ -64,16 +63,10 @@ def verb_of(activity: Mapping[str, Any]) -> Verb:
     return VERBS[kind]
 
 
-def send(
-    tx: Transaction,
-    actor_id: int,
-    activity: dict[str, Any],
-    fetched: Fetched = NOTHING,
-) -> str:
+def send(tx: Transaction, actor_id: int, activity: dict[str, Any]) -> str:
     """Do `activity` in the name of one of ours; its id.
 
-    `fetched` maps posts of other servers to their authors' ids. Raises Refused for an actor who
-    is suspended, deleted or moved away, and what the verb raises.
+    Raises Refused for an actor who is suspended, deleted or moved away, and what the verb raises.
     """
     verb = verb_of(activity)
     actor = actors.by_id(tx, actor_id)
@@ -81,4 +74,4 @@ def send(
         raise Refused("this account is not active")
     if actor.moved_to and not verb.moved:
         raise Refused(f"this account moved to {actor.moved_to}")
-    return verb.send(tx, actor, activity, fetched)
+    return verb.send(tx, actor, activity)

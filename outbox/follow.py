@@ -7,18 +7,13 @@ from typing import Any
 
 from federation.errors import Malformed, Refused
 from federation.vocabulary import id_of
-from outbox.publish import NOTHING, Fetched, publish
+from outbox.publish import publish
 from storage import actors, follows
 from storage.actors import Actor
 from storage.database import Transaction
 
 
-def send(
-    tx: Transaction,
-    actor: Actor,
-    activity: dict[str, Any],
-    fetched: Fetched = NOTHING,
-) -> str:
+def send(tx: Transaction, actor: Actor, activity: dict[str, Any]) -> str:
     """Ask; the id of the Follow. Asking again is allowed: the latest id counts."""
     uri = id_of(activity.get("object"))
     if uri is None:

@@ -7,19 +7,14 @@ from typing import Any
 
 from federation.errors import Malformed, Refused
 from federation.vocabulary import id_of
-from outbox.publish import NOTHING, Fetched, publish
+from outbox.publish import publish
 from storage import actors, likes, objects
 from storage.actors import Actor
 from storage.audience import Viewer
 from storage.database import Transaction
 
 
-def send(
-    tx: Transaction,
-    actor: Actor,
-    activity: dict[str, Any],
-    fetched: Fetched = NOTHING,
-) -> str:
+def send(tx: Transaction, actor: Actor, activity: dict[str, Any]) -> str:
     """Like it; the id of the Like.
 
     Raises Malformed for a post that is not here or not for our actor, Refused the second time.

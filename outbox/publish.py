@@ -7,7 +7,6 @@ https://www.w3.org/TR/activitypub/#client-to-server-interactions
 """
 
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -25,10 +24,6 @@ from storage.received import Incoming
 WIRE_LIMIT = 64_000
 
 SHARED_INBOX = 0
-
-# What was had from other servers before the transaction: the id of a post, the id of its author.
-Fetched = Mapping[str, str]
-NOTHING: Fetched = MappingProxyType({})
 
 ADDRESSES = ("to", "cc", "bto", "bcc", "audience")
 

@@ -9,7 +9,7 @@ import orjson
 
 from federation.errors import Malformed, Refused
 from federation.vocabulary import id_of, type_of
-from outbox.publish import NOTHING, Fetched, publish
+from outbox.publish import publish
 from storage import actors, announces, follows, likes, objects, published
 from storage.actors import Actor
 from storage.audience import Viewer
@@ -18,12 +18,7 @@ from storage.database import Transaction
 _CAN_BE_UNDONE = ("Follow", "Like", "Announce")
 
 
-def send(
-    tx: Transaction,
-    actor: Actor,
-    activity: dict[str, Any],
-    fetched: Fetched = NOTHING,
-) -> str:
+def send(tx: Transaction, actor: Actor, activity: dict[str, Any]) -> str:
     """Take back what `activity` names, by its id or as type and object; the id of the Undo.
 
     Raises Refused unless our actor did it and it still stands.
@@ -53,7 +48,7 @@ def _done(tx: Transaction, actor: Actor, given: Any) -> dict[str, Any]:
             raise Malformed("Undo needs the id of an activity, or its type and object")
         return {"type": type_of(given), "object": given.get("object")}
     sent = published.seen_by_uri(tx, Viewer(actor.id, local=True), uri)
-    if sent is None or sent.actor_id != actor.id or sent.forwarded:
+    if sent is None or sent.actor_id != actor.id:
         raise Refused(f"{uri} is not an activity of yours")
     return {"type": sent.type, "object": sent.object_uri}
 

@@ -14,7 +14,7 @@ from federation import content
 from federation.errors import Malformed, Refused
 from federation.vocabulary import PUBLIC, addressing, id_of, many, rfc3339
 from outbox import wording
-from outbox.publish import NOTHING, Fetched, publish
+from outbox.publish import publish
 from storage import actors, keys, objects
 from storage.actors import Actor
 from storage.database import Transaction
@@ -32,12 +32,7 @@ _PROFILE = (
 )
 
 
-def send(
-    tx: Transaction,
-    actor: Actor,
-    activity: dict[str, Any],
-    fetched: Fetched = NOTHING,
-) -> str:
+def send(tx: Transaction, actor: Actor, activity: dict[str, Any]) -> str:
     """Publish the edit in `activity`; the id of the Update.
 
     Raises Refused for anything that our actor did not write, Malformed for what cannot be edited.

@@ -188,6 +188,9 @@ class Visit:
         ]
         outcome: Outcome = "paused" if self._paused else "failure" if failed else "success"
         reason = self._paused or broken
+        if failed:
+            # A sign of life after this is news, however lately there was one before.
+            self._server.heard.forget(self._lane.host)
         if self._pending and reason is None:
             reason = self._pending[-1].reason
         await self._server.database.write(

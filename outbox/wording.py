@@ -8,17 +8,22 @@ from typing import Any
 
 from federation import content
 from federation.errors import Malformed
-from federation.vocabulary import id_of, many, type_of, web_url
+from federation.vocabulary import (
+    MOST_ATTACHMENTS,
+    MOST_MENTIONS,
+    MOST_TAGS,
+    id_of,
+    many,
+    type_of,
+    web_url,
+)
 from storage.actors import Actor
 
-# SECURITY table 0.1, in characters and in number.
+# SECURITY table 0.1, in characters.
 POST = 20_000
 NAME = 200
 SUMMARY = 1_000
 ALT_TEXT = 2_000
-TAGS = 60
-MENTIONS = 50
-ATTACHMENTS = 16
 
 _PLAIN = ("text/plain", "text/markdown")
 _PICTURES = ("Document", "Image", "Audio", "Video")
@@ -62,7 +67,7 @@ def mentions(tags: Iterable[Mapping[str, Any]], named: Iterable[Actor]) -> list[
     """`tags`, and a Mention for each of `named` who has none: else many servers tell nobody."""
     tagged = [dict(tag) for tag in tags]
     have = {tag.get("href") for tag in tagged if tag.get("type") == "Mention"}
-    missing = [actor for actor in named if actor.uri not in have][: MENTIONS - len(have)]
+    missing = [actor for actor in named if actor.uri not in have][: MOST_MENTIONS - len(have)]
     return tagged + [
         {"type": "Mention", "href": actor.uri, "name": actor.handle} for actor in missing
     ]
@@ -111,8 +116,8 @@ def _source(value: object) -> dict[str, str]:
 
 def _tags(value: object, addressed: set[str]) -> list[dict[str, str]]:
     tags = many(value)
-    if len(tags) > TAGS:
-        raise Malformed(f"more than {TAGS} tags")
+    if len(tags) > MOST_TAGS:
+        raise Malformed(f"more than {MOST_TAGS} tags")
     kept = []
     for tag in tags:
         kind = type_of(tag)
@@ -127,15 +132,15 @@ def _tags(value: object, addressed: set[str]) -> list[dict[str, str]]:
             kept.append({"type": kind, **({"href": link} if link else {}), "name": name})
         else:
             raise Malformed("a tag must be a Mention or a Hashtag")
-    if sum(tag["type"] == "Mention" for tag in kept) > MENTIONS:
-        raise Malformed(f"more than {MENTIONS} mentions")
+    if sum(tag["type"] == "Mention" for tag in kept) > MOST_MENTIONS:
+        raise Malformed(f"more than {MOST_MENTIONS} mentions")
     return kept
 
 
 def _attachments(value: object) -> list[dict[str, Any]]:
     attachments = many(value)
-    if len(attachments) > ATTACHMENTS:
-        raise Malformed(f"more than {ATTACHMENTS} attachments")
+    if len(attachments) > MOST_ATTACHMENTS:
+        raise Malformed(f"more than {MOST_ATTACHMENTS} attachments")
     return [_attachment(attachment) for attachment in attachments]
 
 

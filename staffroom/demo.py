@@ -63,7 +63,12 @@ class House:
             stderr=asyncio.subprocess.PIPE,
             env=surroundings(),
         )
-        out, complaint = await process.communicate()
+        try:
+            out, complaint = await process.communicate()
+        except asyncio.CancelledError:
+            process.kill()
+            await process.wait()
+            raise
         if process.returncode:
             raise CannotOpen(f"{self.cast.name}: {complaint.decode().strip()}")
         return out.decode().strip()
@@ -258,7 +263,7 @@ async def _play(console: Console, seconds: int | None, place: Path) -> None:
             async with asyncio.TaskGroup() as group:
                 watchers = [group.create_task(traffic.follow(house)) for house in houses]
                 acts = [
-                    group.create_task(demo_play.perform(players)),
+                    group.create_task(_perform(console, players)),
                     group.create_task(_fail(heads, session, players["alice"].uri)),
                     group.create_task(_announce(console, traffic, began)),
                     group.create_task(_watch_queue(traffic, houses[0])),
@@ -312,6 +317,13 @@ def _print_people(console: Console, houses: list[House], tokens: list[dict[str, 
         f"{houses[0].url}/users/alice/inbox\n",
         soft_wrap=True,
     )
+
+
+async def _perform(console: Console, players: dict[str, Player]) -> None:
+    try:
+        await demo_play.perform(players)
+    except (demo_play.NotDone, ClientError, TimeoutError) as error:
+        console.print(f"[red]the play ended early: {escape(str(error))}[/red]", soft_wrap=True)
 
 
 async def _fail(heads: list[demo_peer.Head], session: ClientSession, followee: str) -> None:

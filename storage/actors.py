@@ -5,8 +5,9 @@ several actors may share one.
 """
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, case, delete, func, literal, or_, select, update
@@ -98,28 +99,37 @@ COLUMNS = sql.columns(actors, Actor)
 # --- finding -----------------------------------------------------------------------------------
 
 
+_BY_URI = select(*COLUMNS).where(actors.c.uri == sql.words("of_uri"))
+_BY_ID = select(*COLUMNS).where(actors.c.id == sql.number("of_id"))
+_BY_URIS = select(*COLUMNS).where(actors.c.uri.in_(sql.one_of("uris")))
+_BY_IDS = select(*COLUMNS).where(actors.c.id.in_(sql.one_of("ids")))
+_BY_USERNAME = select(*COLUMNS).where(
+    actors.c.peer_id.is_(None), func.lower(actors.c.username) == sql.words("of_username")
+)
+
+
 def by_uri(tx: Transaction, uri: str) -> Actor | None:
-    return _first(tx, actors.c.uri == uri)
+    return _one(tx.execute(_BY_URI, {"of_uri": uri}).first())
 
 
 def by_id(tx: Transaction, actor_id: int) -> Actor | None:
-    return _first(tx, actors.c.id == actor_id)
+    return _one(tx.execute(_BY_ID, {"of_id": actor_id}).first())
 
 
 def by_uris(tx: Transaction, uris: Iterable[str]) -> dict[str, Actor]:
     """Those of these ids that are known, by id."""
-    rows = tx.execute(select(*COLUMNS).where(actors.c.uri.in_(sorted(set(uris)))))
+    rows = tx.execute(_BY_URIS, {"uris": sorted(set(uris))})
     return {row.uri: Actor(*row) for row in rows}
 
 
 def by_ids(tx: Transaction, ids: Iterable[int]) -> dict[int, Actor]:
-    rows = tx.execute(select(*COLUMNS).where(actors.c.id.in_(sorted(set(ids)))))
+    rows = tx.execute(_BY_IDS, {"ids": sorted(set(ids))})
     return {row.id: Actor(*row) for row in rows}
 
 
 def local_by_username(tx: Transaction, username: str) -> Actor | None:
     """One of ours, of any kind and in any state; letter case is ignored."""
-    return _first(tx, actors.c.peer_id.is_(None), func.lower(actors.c.username) == username.lower())
+    return _one(tx.execute(_BY_USERNAME, {"of_username": username.lower()}).first())
 
 
 def by_handle(tx: Transaction, username: str, host: str) -> Actor | None:
@@ -205,8 +215,7 @@ def _people() -> tuple[ColumnElement[bool], ...]:
     return (actors.c.peer_id.is_(None), actors.c.type == "Person")
 
 
-def _first(tx: Transaction, *which: ColumnElement[bool]) -> Actor | None:
-    row = tx.execute(select(*COLUMNS).where(*which)).first()
+def _one(row: sql.AnyRow | None) -> Actor | None:
     return None if row is None else Actor(*row)
 
 
@@ -256,10 +265,7 @@ def add_local(
         updated_at=tx.now,
         fetched_at=None,
     )
-    added = tx.execute(
-        sql.insert_ignore(tx, actors).values(asdict(actor)).returning(actors.c.id)
-    ).first()
-    if added is None:
+    if not sql.is_new(tx, actors, sql.row_of(actor)):
         raise UsernameTaken(f"{username} is taken")
     return actor
 
@@ -307,27 +313,37 @@ def save_remote(tx: Transaction, fields: RemoteFields) -> Actor:
     """
     if fields.peer_host == tx.school.host:
         raise NotRemote(f"{fields.uri} is of this school")
-    said = asdict(fields)
+    said = sql.row_of(fields)
     del said["peer_host"]
     said |= {
+        "id": tx.new_id(),
         "peer_id": peers.ensure(tx, fields.peer_host).id,
+        "created_at": tx.now,
         "updated_at": tx.now,
         "fetched_at": tx.now,
     }
-    statement = sql.insert(tx, actors).values(id=tx.new_id(), created_at=tx.now, **said)
-    row = tx.execute(
-        statement.on_conflict_do_update(
-            index_elements=[actors.c.uri],
-            set_={name: statement.excluded[name] for name in said if name != "uri"},
-            where=(actors.c.peer_id.is_not(None)) & (actors.c.state != "deleted"),
-        ).returning(*COLUMNS)
-    ).first()
+    row = tx.execute(_save(sql.on_postgresql(tx)), said).first()
     if row is not None:
         return Actor(*row)
     known = by_uri(tx, fields.uri)
     if known is None or known.local:
         raise NotRemote(f"{fields.uri} is one of ours")
     return known
+
+
+@cache
+def _save(for_postgresql: bool) -> Any:
+    statement = sql.insert_for(for_postgresql, actors)
+    stays = ("id", "uri", "created_at")
+    return statement.on_conflict_do_update(
+        index_elements=[actors.c.uri],
+        set_={
+            column.name: statement.excluded[column.name]
+            for column in actors.c
+            if column.name not in stays
+        },
+        where=(actors.c.peer_id.is_not(None)) & (actors.c.state != "deleted"),
+    ).returning(*COLUMNS)
 
 
 def bury(tx: Transaction, actor_id: int) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, false, func, select
+from sqlalchemy import delete, false, func, select
 
 from storage import audience as audiences
 from storage import objects, sql, tables
@@ -30,19 +30,8 @@ _COLUMNS = sql.columns(announces, Announce)
 
 def add(tx: Transaction, *, uri: str, actor_id: int, object_id: int, audience: str) -> bool:
     """True if it is new; false if this actor announced the post already, or the id is in use."""
-    added = tx.execute(
-        sql.insert_ignore(tx, announces)
-        .values(
-            id=tx.new_id(),
-            uri=uri,
-            actor_id=actor_id,
-            object_id=object_id,
-            audience=audience,
-            created_at=tx.now,
-        )
-        .returning(announces.c.id)
-    ).first()
-    return added is not None
+    row = Announce(tx.new_id(), uri, actor_id, object_id, audience, tx.now)
+    return sql.is_new(tx, announces, sql.row_of(row))
 
 
 def remove(tx: Transaction, actor_id: int, object_id: int) -> bool:
@@ -75,17 +64,45 @@ def by_uri(tx: Transaction, uri: str) -> Announce | None:
     return None if row is None else Announce(*row)
 
 
+_OF_OBJECT = (
+    select(announces.c.id, *ACTOR_COLUMNS)
+    .select_from(announces)
+    .join(actors, actors.c.id == announces.c.actor_id)
+    .where(
+        announces.c.object_id == sql.number("of_object"),
+        announces.c.audience.in_(OPEN),
+        audiences.welcome(actors),
+    )
+)
+_PAGE_OF_OBJECT = sql.newest(_OF_OBJECT, announces.c.id)
+_COUNT = _OF_OBJECT.with_only_columns(func.count())
+
+_PAGE_BY_ACTOR = sql.newest(
+    select(announces.c.id, *objects.COLUMNS)
+    .select_from(announces)
+    .join(tables.objects, tables.objects.c.id == announces.c.object_id)
+    .join(actors, actors.c.id == announces.c.actor_id)
+    .where(
+        announces.c.actor_id == sql.number("of_actor"),
+        audiences.welcome(actors),
+        audiences.admits(
+            announces.c.audience,
+            announces.c.actor_id,
+            false(),
+            audiences.VIEWER,
+            audiences.VIEWER_IS_LOCAL,
+        ),
+        *objects.SHOWN,
+    ),
+    announces.c.id,
+)
+
+
 def of_object(
     tx: Transaction, object_id: int, *, before: int | None, limit: int
 ) -> list[tuple[int, Actor]]:
     """Who passed a post on to everybody, newest first, each with its cursor."""
-    statement = (
-        select(announces.c.id, *ACTOR_COLUMNS)
-        .select_from(announces)
-        .join(actors, actors.c.id == announces.c.actor_id)
-        .where(*_openly(object_id))
-    )
-    rows = tx.execute(sql.newest(statement, announces.c.id, before, limit))
+    rows = tx.execute(_PAGE_OF_OBJECT, {"of_object": object_id, **sql.page(before, limit)})
     return [(row[0], sql.part(Actor, row, 1)) for row in rows]
 
 
@@ -93,41 +110,12 @@ def by_actor(
     tx: Transaction, viewer: Viewer, actor_id: int, *, before: int | None, limit: int
 ) -> list[tuple[int, Post]]:
     """What an actor passed on to the viewer, as far as they may see it, newest first."""
-    statement = (
-        select(announces.c.id, *objects.COLUMNS)
-        .select_from(announces)
-        .join(tables.objects, tables.objects.c.id == announces.c.object_id)
-        .join(actors, actors.c.id == announces.c.actor_id)
-        .where(
-            announces.c.actor_id == actor_id,
-            audiences.welcome(actors),
-            audiences.admits(
-                announces.c.audience,
-                announces.c.actor_id,
-                false(),
-                audiences.reader_of(viewer),
-                local=viewer.local,
-            ),
-            *objects.shown(viewer),
-        )
+    rows = tx.execute(
+        _PAGE_BY_ACTOR, audiences.seen_by(viewer, of_actor=actor_id, **sql.page(before, limit))
     )
-    rows = tx.execute(sql.newest(statement, announces.c.id, before, limit))
     return [(row[0], sql.part(Post, row, 1)) for row in rows]
 
 
 def count(tx: Transaction, object_id: int) -> int:
     """How many of those whom `of_object` lists."""
-    return tx.execute(
-        select(func.count())
-        .select_from(announces)
-        .join(actors, actors.c.id == announces.c.actor_id)
-        .where(*_openly(object_id))
-    ).scalar_one()
-
-
-def _openly(object_id: int) -> tuple[ColumnElement[bool], ...]:
-    return (
-        announces.c.object_id == object_id,
-        announces.c.audience.in_(OPEN),
-        audiences.welcome(actors),
-    )
+    return tx.execute(_COUNT, {"of_object": object_id}).scalar_one()

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
-from sqlalchemy import BigInteger, func, literal, or_, select, union
+from sqlalchemy import func, or_, select, union
 
 from storage import audience, objects, sql, tables
 from storage.audience import Viewer
@@ -33,30 +35,60 @@ def note(
     `followers_of`: those who follow this actor here. `everyone`: all people of this school.
     """
     named = sorted(set(owners))
-    sources = []
-    if named:
-        sources.append(select(actors.c.id).where(actors.c.id.in_(named)))
-    if followers_of is not None:
-        follows = tables.follows
-        sources.append(
-            select(follows.c.follower_id.label("id")).where(
-                follows.c.followee_id == followers_of, follows.c.state == "accepted"
-            )
-        )
+    if not named and followers_of is None and not everyone:
+        return
+    tx.execute(
+        _note(sql.on_postgresql(tx), everyone),
+        # No row has the id 0.
+        {"the_received": received_id, "the_owners": named, "the_followee": followers_of or 0},
+    )
+
+
+@cache
+def _note(for_postgresql: bool, everyone: bool) -> Any:
+    follows = tables.follows
+    sources = [
+        select(actors.c.id).where(actors.c.id.in_(sql.one_of("the_owners"))),
+        select(follows.c.follower_id.label("id")).where(
+            follows.c.followee_id == sql.number("the_followee"), follows.c.state == "accepted"
+        ),
+    ]
     if everyone:
         sources.append(
             select(actors.c.id).where(actors.c.peer_id.is_(None), actors.c.type == "Person")
         )
-    if not sources:
-        return
-    found = union(*sources).subquery()
+    found = union(*sources).subquery("found")
     readers = (
-        select(actors.c.id, literal(received_id, BigInteger))
+        select(actors.c.id, sql.number("the_received"))
         .select_from(found)
         .join(actors, actors.c.id == found.c.id)
         .where(actors.c.peer_id.is_(None), actors.c.state == "active")
     )
-    tx.execute(sql.insert_ignore(tx, arrivals).from_select(["owner_id", "received_id"], readers))
+    return (
+        sql.insert_for(for_postgresql, arrivals)
+        .from_select(["owner_id", "received_id"], readers)
+        .on_conflict_do_nothing()
+    )
+
+
+_SENDER = actors.alias("sender")
+_INBOX = sql.newest(
+    select(arrivals.c.received_id, received.c.type, received.c.body, *objects.COLUMNS)
+    .select_from(arrivals)
+    .join(received, received.c.id == arrivals.c.received_id)
+    .outerjoin(tables.objects, tables.objects.c.uri == received.c.object_uri)
+    .outerjoin(_SENDER, _SENDER.c.uri == received.c.actor_uri)
+    .where(
+        arrivals.c.owner_id == audience.VIEWER,
+        or_(
+            tables.objects.c.id.is_(None),
+            tables.objects.c.deleted_at.is_not(None),
+            audience.VISIBLE,
+        ),
+        or_(_SENDER.c.id.is_(None), audience.welcome(_SENDER)),
+    ),
+    arrivals.c.received_id,
+)
 
 
 def inbox(tx: Transaction, owner_id: int, *, before: int | None, limit: int) -> list[Arrival]:
@@ -65,25 +97,8 @@ def inbox(tx: Transaction, owner_id: int, *, before: int | None, limit: int) -> 
     Left out is what they may not see, or not any more: an activity about a post hidden from them,
     or by someone who was suspended or blocked.
     """
-    post = tables.objects
-    sender = actors.alias("sender")
-    statement = (
-        select(arrivals.c.received_id, received.c.type, received.c.body, *objects.COLUMNS)
-        .select_from(arrivals)
-        .join(received, received.c.id == arrivals.c.received_id)
-        .outerjoin(post, post.c.uri == received.c.object_uri)
-        .outerjoin(sender, sender.c.uri == received.c.actor_uri)
-        .where(
-            arrivals.c.owner_id == owner_id,
-            or_(
-                post.c.id.is_(None),
-                post.c.deleted_at.is_not(None),
-                audience.visible(Viewer(owner_id, local=True)),
-            ),
-            or_(sender.c.id.is_(None), audience.welcome(sender)),
-        )
-    )
-    rows = tx.execute(sql.newest(statement, arrivals.c.received_id, before, limit))
+    owner = Viewer(owner_id, local=True)
+    rows = tx.execute(_INBOX, audience.seen_by(owner, **sql.page(before, limit)))
     return [
         Arrival(row[0], row[1], row[2], None if row[3] is None else sql.part(Post, row, 3))
         for row in rows

@@ -8,10 +8,11 @@ their boosts.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, and_, false, literal, or_, select
+from sqlalchemy import Boolean, ColumnElement, FromClause, and_, bindparam, or_, select
 
-from storage import peers, sql, tables
+from storage import sql, tables
 from storage.transaction import Transaction
 
 # Audiences that include everybody.
@@ -29,18 +30,18 @@ class Viewer:
 NOBODY = Viewer(None, False)
 
 
-def visible(viewer: Viewer, post: FromClause = tables.objects) -> ColumnElement[bool]:
-    """True for the posts that `viewer` may see. Says nothing about deleted ones."""
-    return visible_to(reader_of(viewer), local=viewer.local, post=post)
-
-
 def visible_to(
-    reader: ColumnElement[int] | None, *, local: bool, post: FromClause = tables.objects
+    reader: ColumnElement[int],
+    local: ColumnElement[bool],
+    post: FromClause = tables.objects,
 ) -> ColumnElement[bool]:
-    """The same where the reader is a column: one of many, all local or none."""
+    """True for the posts that `reader` may see, be it one viewer or a column of them.
+
+    `local` is true where the reader is of this school. Says nothing about deleted posts.
+    """
     author = tables.actors.alias()
     return and_(
-        admits(post.c.audience, post.c.author_id, named(post.c.id, reader), reader, local=local),
+        admits(post.c.audience, post.c.author_id, named(post.c.id, reader), reader, local),
         sql.any_row([author], author.c.id == post.c.author_id, welcome(author)),
     )
 
@@ -49,34 +50,28 @@ def admits(
     audience: ColumnElement[str],
     author_id: ColumnElement[int],
     is_named: ColumnElement[bool],
-    reader: ColumnElement[int] | None,
-    *,
-    local: bool,
+    reader: ColumnElement[int],
+    local: ColumnElement[bool],
 ) -> ColumnElement[bool]:
     """The rule itself, for whatever has an audience, an author and people it names."""
-    ways: list[ColumnElement[bool]] = [audience.in_(OPEN)]
-    if local:
-        ways.append(audience == "school")
-    if reader is not None:
-        follow = tables.follows.alias()
-        follows = sql.any_row(
-            [follow],
-            follow.c.follower_id == reader,
-            follow.c.followee_id == author_id,
-            follow.c.state == "accepted",
-        )
-        ways += [
-            author_id == reader,
-            and_(audience.in_(("followers", "direct")), is_named),
-            and_(audience == "followers", follows),
-        ]
-    return or_(*ways)
+    follow = tables.follows.alias()
+    follows = sql.any_row(
+        [follow],
+        follow.c.follower_id == reader,
+        follow.c.followee_id == author_id,
+        follow.c.state == "accepted",
+    )
+    return or_(
+        audience.in_(OPEN),
+        author_id == reader,
+        and_(audience == "school", local),
+        and_(audience == "followers", follows),
+        and_(audience.in_(("followers", "direct")), is_named),
+    )
 
 
-def named(object_id: ColumnElement[int], reader: ColumnElement[int] | None) -> ColumnElement[bool]:
+def named(object_id: ColumnElement[int], reader: ColumnElement[int]) -> ColumnElement[bool]:
     """True where the post names the reader, openly or not."""
-    if reader is None:
-        return false()
     recipient = tables.recipients.alias()
     return sql.any_row(
         [recipient], recipient.c.object_id == object_id, recipient.c.actor_id == reader
@@ -85,15 +80,25 @@ def named(object_id: ColumnElement[int], reader: ColumnElement[int] | None) -> C
 
 def welcome(actor: FromClause) -> ColumnElement[bool]:
     """True for actors who are active and not from a blocked server."""
-    return and_(actor.c.state == "active", ~peers.peer_blocked(actor.c.peer_id))
+    peer = tables.peers.alias()
+    blocked = sql.any_row([peer], peer.c.id == actor.c.peer_id, peer.c.blocked)
+    return and_(actor.c.state == "active", ~blocked)
 
 
-def reader_of(viewer: Viewer) -> ColumnElement[int] | None:
-    return None if viewer.actor_id is None else literal(viewer.actor_id, tables.actors.c.id.type)
+# The condition for one viewer. Statements with it, or with these two, run with `seen_by`.
+VIEWER = sql.number("viewer_id")
+VIEWER_IS_LOCAL = bindparam("viewer_is_local", type_=Boolean)
+VISIBLE = visible_to(VIEWER, VIEWER_IS_LOCAL)
+
+
+def seen_by(viewer: Viewer, **more: Any) -> dict[str, Any]:
+    """The parameters for a statement with `VISIBLE`, and what else it needs."""
+    # No row has the id 0.
+    return {"viewer_id": viewer.actor_id or 0, "viewer_is_local": viewer.local, **more}
+
+
+_CAN_SEE = select(tables.objects.c.id).where(tables.objects.c.id == sql.number("post_id"), VISIBLE)
 
 
 def can_see(tx: Transaction, viewer: Viewer, object_id: int) -> bool:
-    row = tx.execute(
-        select(tables.objects.c.id).where(tables.objects.c.id == object_id, visible(viewer))
-    ).first()
-    return row is not None
+    return tx.execute(_CAN_SEE, seen_by(viewer, post_id=object_id)).first() is not None

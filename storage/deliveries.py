@@ -11,42 +11,37 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Select,
-    and_,
-    case,
-    func,
-    literal,
-    or_,
-    select,
-    union,
-    union_all,
-    update,
-)
+from sqlalchemy import Integer, and_, bindparam, case, func, or_, select, update
 
-from storage import audience, sql, tables
-from storage.audience import OPEN
-from storage.peers import Peer, blocked
-from storage.tables import actors, deliveries, follows, keys, objects, peers, published
+from storage import addressees, sql
+from storage.addressees import To
+from storage.peers import Peer
+from storage.tables import Moment, deliveries, keys, peers, published
 from storage.transaction import Transaction
+
+__all__ = [
+    "Ending",
+    "Lane",
+    "Outcome",
+    "Parcel",
+    "To",
+    "abandon",
+    "abandon_all",
+    "batch",
+    "claim",
+    "ended",
+    "enqueue",
+    "expire",
+    "failed",
+    "next_due",
+    "release",
+    "waiting",
+]
 
 Outcome = Literal["success", "failure", "paused"]
 
 # A peer that gave a sign of life while a visit to it failed is tried again this soon.
 SOON = timedelta(seconds=60)
-
-
-@dataclass(frozen=True, slots=True)
-class To:
-    """Whom an activity is for. What is not another server's is left out by `enqueue`."""
-
-    followers_of: int | None = None
-    named: tuple[int, ...] = ()  # to their personal inbox, unless a shared one reaches them
-    shared: tuple[int, ...] = ()  # named too, but the shared inbox will do
-    reached_by: str | None = None  # a post: whoever got or fetched it, answered, likes it …
-    hidden: tuple[int, ...] = ()  # bto and bcc: to their personal inbox, whatever else
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,118 +97,50 @@ def enqueue(tx: Transaction, activity_id: int, to: To, *, except_host: str | Non
 
     Left out are our own people, whoever is not active, blocked hosts, and `except_host`.
     """
-    activity = tx.execute(
-        select(published.c.type, published.c.audience).where(published.c.id == activity_id)
-    ).one()
-    candidates = [*_addressed(to), *_reached(activity_id, activity.type, activity.audience, to)]
-    if not candidates:
-        return 0
-    candidate = union_all(*candidates).subquery("candidate")
-    inboxes = (
-        select(
-            literal(activity_id, BigInteger),
-            func.min(candidate.c.peer_id),
-            candidate.c.inbox,
-            literal(tx.now, tables.Moment()),
-        )
-        .select_from(candidate)
-        .join(peers, peers.c.id == candidate.c.peer_id)
-        .where(candidate.c.inbox != "", ~blocked(peers.c.host))
-        .group_by(candidate.c.inbox)
-    )
-    if except_host is not None:
-        inboxes = inboxes.where(peers.c.host != except_host)
-    added = tx.execute(
-        sql.insert_ignore(tx, deliveries)
-        .from_select(["activity_id", "peer_id", "inbox", "created_at"], inboxes)
-        .execution_options(preserve_rowcount=True)
-    ).rowcount
+    added = addressees.write(tx, activity_id, to, except_host)
     if added:
-        _start_lanes(tx, activity_id)
+        touched = {"of_activity": activity_id, "moment": tx.now}
+        if sql.on_postgresql(tx):
+            tx.execute(_LOCK_TOUCHED, touched).all()
+        tx.execute(_START_TOUCHED, touched)
+        tx.wake("deliveries")
     return added
 
 
-def _addressed(to: To) -> list[Select[*tuple[Any, ...]]]:
-    by_shared: list[ColumnElement[bool]] = []
-    if to.followers_of is not None:
-        follow = follows.alias()
-        by_shared.append(
-            actors.c.id.in_(
-                select(follow.c.follower_id).where(
-                    follow.c.followee_id == to.followers_of, follow.c.state == "accepted"
-                )
-            )
-        )
-    if to.shared:
-        by_shared.append(actors.c.id.in_(to.shared))
-    chosen = [_inboxes(_shared_inbox(), way) for way in by_shared]
-    if to.named:
-        twice = and_(actors.c.shared_inbox.is_not(None), or_(*by_shared)) if by_shared else None
-        personal = _inboxes(actors.c.inbox, actors.c.id.in_(to.named))
-        chosen.append(personal if twice is None else personal.where(~twice))
-    if to.hidden:
-        chosen.append(_inboxes(actors.c.inbox, actors.c.id.in_(to.hidden)))
-    return chosen
-
-
-def _reached(
-    activity_id: int, activity_type: str, activity_audience: str, to: To
-) -> list[Select[*tuple[Any, ...]]]:
-    """Whoever had to do with the post `to.reached_by`."""
-    if to.reached_by is None:
-        return []
-    post = objects.alias("post")
-    reply = objects.alias("reply")
-    about = post.c.uri == to.reached_by
-    people = union(
-        select(reply.c.author_id.label("id")).where(reply.c.in_reply_to == to.reached_by),
-        *(
-            select(table.c.actor_id.label("id"))
-            .join(post, post.c.id == table.c.object_id)
-            .where(about)
-            for table in (tables.fetched, tables.likes, tables.announces)
-        ),
-    ).subquery("people")
-    is_open = activity_audience in OPEN
-    inbox = _shared_inbox() if activity_audience in (*OPEN, "followers") else actors.c.inbox
-    if is_open or activity_type == "Delete":
-        earlier = published.alias("earlier")
-        before = (
-            select(deliveries.c.inbox, deliveries.c.peer_id)
-            .join(earlier, earlier.c.id == deliveries.c.activity_id)
-            .where(
-                earlier.c.object_uri == to.reached_by,
-                earlier.c.id != activity_id,
-                deliveries.c.state != "over",
-            )
-        )
-        return [_inboxes(inbox, actors.c.id.in_(select(people.c.id))), before]
-    entitled = sql.any_row([post], about, audience.visible_to(actors.c.id, local=False, post=post))
-    return [_inboxes(inbox, actors.c.id.in_(select(people.c.id)), entitled)]
-
-
-def _shared_inbox() -> ColumnElement[str]:
-    return func.coalesce(actors.c.shared_inbox, actors.c.inbox)
-
-
-def _inboxes(inbox: ColumnElement[str], *which: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
-    return select(inbox.label("inbox"), actors.c.peer_id).where(
-        actors.c.peer_id.is_not(None), actors.c.state == "active", *which
+_MOMENT = bindparam("moment", type_=Moment())
+_TOUCHED = peers.c.id.in_(
+    select(deliveries.c.peer_id).where(
+        deliveries.c.activity_id == sql.number("of_activity"), deliveries.c.state == "waiting"
     )
-
-
-def _start_lanes(tx: Transaction, activity_id: int) -> None:
-    touched = peers.c.id.in_(
-        select(deliveries.c.peer_id).where(
-            deliveries.c.activity_id == activity_id, deliveries.c.state == "waiting"
-        )
-    )
-    sql.lock(tx, peers, touched)
-    tx.execute(update(peers).where(touched, peers.c.due_at.is_(None)).values(due_at=tx.now))
-    tx.wake("deliveries")
+)
+# In the order of their ids, so that two who publish never wait for each other.
+_LOCK_TOUCHED = sql.holding(select(peers.c.id).where(_TOUCHED).order_by(peers.c.id))
+_START_TOUCHED = update(peers).where(_TOUCHED, peers.c.due_at.is_(None)).values(due_at=_MOMENT)
 
 
 # --- visiting ----------------------------------------------------------------------------------
+
+
+_OPEN_LANE = and_(peers.c.paused.is_(None), ~peers.c.blocked)
+_DUE = (
+    select(peers.c.id)
+    .where(
+        peers.c.due_at.is_not(None),
+        peers.c.due_at <= _MOMENT,
+        or_(peers.c.leased_until.is_(None), peers.c.leased_until <= _MOMENT),
+        _OPEN_LANE,
+    )
+    .order_by(peers.c.due_at)
+    .limit(bindparam("most", type_=Integer))
+    .with_for_update(skip_locked=True, key_share=True, of=peers)
+)
+# `due_at` becomes the start of the visit, for `release` to compare with signs of life.
+_LEASE = (
+    update(peers)
+    .where(peers.c.id.in_(sql.one_of("taken")))
+    .values(leased_until=bindparam("lease_end", type_=Moment()), due_at=_MOMENT)
+    .returning(peers.c.id, *(peers.c[name] for name in Lane.__slots__ if name != "peer_id"))
+)
 
 
 def claim(tx: Transaction, *, limit: int, lease: timedelta) -> list[Lane]:
@@ -221,34 +148,44 @@ def claim(tx: Transaction, *, limit: int, lease: timedelta) -> list[Lane]:
 
     Paused and blocked ones, and those that somebody else has, stay as they are.
     """
-    due = (
-        select(peers.c.id)
-        .where(
-            peers.c.due_at.is_not(None),
-            peers.c.due_at <= tx.now,
-            or_(peers.c.leased_until.is_(None), peers.c.leased_until <= tx.now),
-            *_open_lanes(),
-        )
-        .order_by(peers.c.due_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True, key_share=True, of=peers)
-    )
-    ids = tx.execute(due).scalars().all()
+    ids = tx.execute(_DUE, {"moment": tx.now, "most": limit}).scalars().all()
     if not ids:
         return []
-    # `due_at` becomes the start of the visit, for `release` to compare with signs of life.
-    rows = tx.execute(
-        update(peers)
-        .where(peers.c.id.in_(ids))
-        .values(leased_until=tx.now + lease, due_at=tx.now)
-        .returning(peers.c.id, *(peers.c[name] for name in Lane.__slots__ if name != "peer_id"))
-    )
+    rows = tx.execute(_LEASE, {"taken": ids, "moment": tx.now, "lease_end": tx.now + lease})
     lanes = {row.id: Lane(*row) for row in rows}
     return [lanes[peer_id] for peer_id in ids]
 
 
-def _open_lanes() -> tuple[ColumnElement[bool], ...]:
-    return (peers.c.paused.is_(None), ~blocked(peers.c.host))
+_NEWEST = keys.alias("newest")
+_SIGNING_KEY = (
+    select(func.max(_NEWEST.c.id))
+    .where(
+        _NEWEST.c.actor_id == published.c.actor_id,
+        _NEWEST.c.algorithm == "rsa",
+        _NEWEST.c.private.is_not(None),
+    )
+    .scalar_subquery()
+)
+_BATCH = (
+    select(
+        deliveries.c.id,
+        deliveries.c.activity_id,
+        deliveries.c.inbox,
+        published.c.document,
+        published.c.actor_id,
+        keys.c.uri,
+        keys.c.algorithm,
+        keys.c.private,
+        deliveries.c.tries,
+        published.c.published_at,
+    )
+    .select_from(deliveries)
+    .join(published, published.c.id == deliveries.c.activity_id)
+    .join(keys, keys.c.id == _SIGNING_KEY)
+    .where(deliveries.c.peer_id == sql.number("of_peer"), deliveries.c.state == "waiting")
+    .order_by(deliveries.c.activity_id, deliveries.c.id)
+    .limit(bindparam("most", type_=Integer))
+)
 
 
 def batch(tx: Transaction, peer_id: int, limit: int) -> list[Parcel]:
@@ -256,37 +193,15 @@ def batch(tx: Transaction, peer_id: int, limit: int) -> list[Parcel]:
 
     Each comes with the newest RSA key of the actor who signs for it.
     """
-    newest = keys.alias("newest")
-    key_id = (
-        select(func.max(newest.c.id))
-        .where(
-            newest.c.actor_id == published.c.actor_id,
-            newest.c.algorithm == "rsa",
-            newest.c.private.is_not(None),
-        )
-        .scalar_subquery()
-    )
-    rows = tx.execute(
-        select(
-            deliveries.c.id,
-            deliveries.c.activity_id,
-            deliveries.c.inbox,
-            published.c.document,
-            published.c.actor_id,
-            keys.c.uri,
-            keys.c.algorithm,
-            keys.c.private,
-            deliveries.c.tries,
-            published.c.published_at,
-        )
-        .select_from(deliveries)
-        .join(published, published.c.id == deliveries.c.activity_id)
-        .join(keys, keys.c.id == key_id)
-        .where(deliveries.c.peer_id == peer_id, deliveries.c.state == "waiting")
-        .order_by(deliveries.c.activity_id, deliveries.c.id)
-        .limit(limit)
-    )
+    rows = tx.execute(_BATCH, {"of_peer": peer_id, "most": limit})
     return [sql.part(Parcel, row) for row in rows]
+
+
+_ENDED = (
+    update(deliveries)
+    .where(deliveries.c.id.in_(sql.one_of("ended")), deliveries.c.state == "waiting")
+    .values(state=sql.words("end_state"), reason=sql.words("the_reason"), ended_at=_MOMENT)
+)
 
 
 def ended(tx: Transaction, endings: Iterable[Ending]) -> None:
@@ -296,9 +211,13 @@ def ended(tx: Transaction, endings: Iterable[Ending]) -> None:
         alike[ending.state, ending.reason].append(ending.id)
     for (state, reason), ids in alike.items():
         tx.execute(
-            update(deliveries)
-            .where(deliveries.c.id.in_(sorted(ids)), deliveries.c.state == "waiting")
-            .values(state=state, reason=reason, ended_at=tx.now)
+            _ENDED,
+            {
+                "ended": sorted(ids),
+                "end_state": state,
+                "the_reason": reason,
+                "moment": tx.now,
+            },
         )
 
 
@@ -309,6 +228,14 @@ def failed(tx: Transaction, delivery_id: int, reason: str) -> None:
         .where(deliveries.c.id == delivery_id)
         .values(tries=deliveries.c.tries + 1, reason=reason)
     )
+
+
+_PEER = sql.holding(select(*sql.columns(peers, Peer)).where(peers.c.id == sql.number("of_peer")))
+_WAITS = (
+    select(deliveries.c.id)
+    .where(deliveries.c.peer_id == sql.number("of_peer"), deliveries.c.state == "waiting")
+    .limit(1)
+)
 
 
 def release(
@@ -327,15 +254,8 @@ def release(
     lane keeps its rows waiting until an administrator allows the peer. `form` is the signature
     form that it verified.
     """
-    row = tx.execute(
-        sql.holding(select(*sql.columns(peers, Peer)).where(peers.c.id == peer_id))
-    ).one()
-    peer = Peer(*row)
-    waits = tx.execute(
-        select(deliveries.c.id)
-        .where(deliveries.c.peer_id == peer_id, deliveries.c.state == "waiting")
-        .limit(1)
-    ).first()
+    peer = Peer(*tx.execute(_PEER, {"of_peer": peer_id}).one())
+    waits = tx.execute(_WAITS, {"of_peer": peer_id}).first()
     back = tx.now if due_at is None else due_at
     if outcome == "failure" and _lived_meanwhile(peer):
         back = min(back, tx.now + SOON)
@@ -408,7 +328,7 @@ def next_due(tx: Transaction) -> datetime | None:
     )
     return tx.execute(
         select(func.min(lease_over, type_=peers.c.due_at.type)).where(
-            peers.c.due_at.is_not(None), *_open_lanes()
+            peers.c.due_at.is_not(None), _OPEN_LANE
         )
     ).scalar()
 

@@ -2,21 +2,26 @@
 
 from sqlalchemy import delete, select
 
-from storage import objects, sql, tables
+from storage import audience, objects, sql, tables
 from storage.audience import Viewer
 from storage.objects import Post
 from storage.tables import featured
 from storage.transaction import Transaction
 
+_OF_ACTOR = (
+    select(*objects.COLUMNS)
+    .select_from(featured)
+    .join(tables.objects, tables.objects.c.id == featured.c.object_id)
+    .where(featured.c.actor_id == sql.number("of_actor"), *objects.SHOWN)
+    .order_by(featured.c.created_at.desc(), featured.c.object_id.desc())
+    .limit(sql.LARGEST_PAGE)
+)
+
 
 def add(tx: Transaction, actor_id: int, object_id: int) -> bool:
     """True if it is new."""
-    added = tx.execute(
-        sql.insert_ignore(tx, featured)
-        .values(actor_id=actor_id, object_id=object_id, created_at=tx.now)
-        .returning(featured.c.object_id)
-    ).first()
-    return added is not None
+    row = {"actor_id": actor_id, "object_id": object_id, "created_at": tx.now}
+    return sql.is_new(tx, featured, row)
 
 
 def remove(tx: Transaction, actor_id: int, object_id: int) -> bool:
@@ -28,12 +33,5 @@ def remove(tx: Transaction, actor_id: int, object_id: int) -> bool:
 
 def of_actor(tx: Transaction, viewer: Viewer, actor_id: int) -> list[Post]:
     """What an actor features and the viewer may see, the latest first."""
-    rows = tx.execute(
-        select(*objects.COLUMNS)
-        .select_from(featured)
-        .join(tables.objects, tables.objects.c.id == featured.c.object_id)
-        .where(featured.c.actor_id == actor_id, *objects.shown(viewer))
-        .order_by(featured.c.created_at.desc(), featured.c.object_id.desc())
-        .limit(sql.LARGEST_PAGE)
-    )
+    rows = tx.execute(_OF_ACTOR, audience.seen_by(viewer, of_actor=actor_id))
     return [Post(*row) for row in rows]

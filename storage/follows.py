@@ -5,7 +5,8 @@ Only the one who is followed accepts or rejects, and only what was asked for.
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from functools import cache
+from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, and_, case, delete, func, select, update
 
@@ -29,26 +30,29 @@ class Follow:
 _COLUMNS = sql.columns(follows, Follow)
 
 
+_GET = select(*_COLUMNS).where(
+    follows.c.follower_id == sql.number("of_follower"),
+    follows.c.followee_id == sql.number("of_followee"),
+)
+
+
 def request(tx: Transaction, follower_id: int, followee_id: int, uri: str) -> Follow:
     """Someone asks to follow, perhaps again: the latest id counts, and accepted stays accepted."""
-    statement = sql.insert(tx, follows).values(
-        id=tx.new_id(),
-        follower_id=follower_id,
-        followee_id=followee_id,
-        uri=uri,
-        state="requested",
-        created_at=tx.now,
-    )
-    row = tx.execute(
-        statement.on_conflict_do_update(
-            index_elements=[follows.c.follower_id, follows.c.followee_id],
-            set_={
-                "uri": statement.excluded.uri,
-                "state": case((follows.c.state == "accepted", "accepted"), else_="requested"),
-            },
-        ).returning(*_COLUMNS)
-    ).one()
+    asked = Follow(tx.new_id(), follower_id, followee_id, uri, "requested", tx.now)
+    row = tx.execute(_request(sql.on_postgresql(tx)), sql.row_of(asked)).one()
     return Follow(*row)
+
+
+@cache
+def _request(for_postgresql: bool) -> Any:
+    statement = sql.insert_for(for_postgresql, follows)
+    return statement.on_conflict_do_update(
+        index_elements=[follows.c.follower_id, follows.c.followee_id],
+        set_={
+            "uri": statement.excluded.uri,
+            "state": case((follows.c.state == "accepted", "accepted"), else_="requested"),
+        },
+    ).returning(*_COLUMNS)
 
 
 def accept(tx: Transaction, follower_id: int, followee_id: int) -> bool:
@@ -67,7 +71,7 @@ def remove(tx: Transaction, follower_id: int, followee_id: int) -> bool:
 
 
 def get(tx: Transaction, follower_id: int, followee_id: int) -> Follow | None:
-    row = tx.execute(select(*_COLUMNS).where(_between(follower_id, followee_id))).first()
+    row = tx.execute(_GET, {"of_follower": follower_id, "of_followee": followee_id}).first()
     return None if row is None else Follow(*row)
 
 
@@ -83,22 +87,45 @@ def followers(
     tx: Transaction, actor_id: int, *, before: int | None, limit: int
 ) -> list[tuple[int, Actor]]:
     """Who follows this actor, newest first, each with its cursor."""
-    return _page(tx, follows.c.followee_id == actor_id, follows.c.follower_id, before, limit)
+    rows = tx.execute(_PAGE_OF_FOLLOWERS, {"of_actor": actor_id, **sql.page(before, limit)})
+    return [(row[0], sql.part(Actor, row, 1)) for row in rows]
 
 
 def following(
     tx: Transaction, actor_id: int, *, before: int | None, limit: int
 ) -> list[tuple[int, Actor]]:
     """Whom this actor follows, newest first, each with its cursor."""
-    return _page(tx, follows.c.follower_id == actor_id, follows.c.followee_id, before, limit)
+    rows = tx.execute(_PAGE_OF_FOLLOWING, {"of_actor": actor_id, **sql.page(before, limit)})
+    return [(row[0], sql.part(Actor, row, 1)) for row in rows]
 
 
 def count_followers(tx: Transaction, actor_id: int) -> int:
-    return _count(tx, follows.c.followee_id == actor_id, follows.c.follower_id)
+    return tx.execute(_COUNT_FOLLOWERS, {"of_actor": actor_id}).scalar_one()
 
 
 def count_following(tx: Transaction, actor_id: int) -> int:
-    return _count(tx, follows.c.follower_id == actor_id, follows.c.followee_id)
+    return tx.execute(_COUNT_FOLLOWING, {"of_actor": actor_id}).scalar_one()
+
+
+def _accepted(whose: ColumnElement[int], other: ColumnElement[int]) -> sql.Rows:
+    return (
+        select(follows.c.id, *ACTOR_COLUMNS)
+        .select_from(follows)
+        .join(actors, actors.c.id == other)
+        .where(
+            whose == sql.number("of_actor"),
+            follows.c.state == "accepted",
+            audience.welcome(actors),
+        )
+    )
+
+
+_FOLLOWERS = _accepted(follows.c.followee_id, follows.c.follower_id)
+_FOLLOWING = _accepted(follows.c.follower_id, follows.c.followee_id)
+_PAGE_OF_FOLLOWERS = sql.newest(_FOLLOWERS, follows.c.id)
+_PAGE_OF_FOLLOWING = sql.newest(_FOLLOWING, follows.c.id)
+_COUNT_FOLLOWERS = _FOLLOWERS.with_only_columns(func.count())
+_COUNT_FOLLOWING = _FOLLOWING.with_only_columns(func.count())
 
 
 def requests(tx: Transaction, followee_id: int) -> list[tuple[Follow, Actor]]:
@@ -130,29 +157,3 @@ def _move(
         .values(state=new)
     )
     return changed.rowcount > 0
-
-
-def _page(
-    tx: Transaction,
-    whose: ColumnElement[bool],
-    other: ColumnElement[int],
-    before: int | None,
-    limit: int,
-) -> list[tuple[int, Actor]]:
-    statement = (
-        select(follows.c.id, *ACTOR_COLUMNS)
-        .select_from(follows)
-        .join(actors, actors.c.id == other)
-        .where(whose, follows.c.state == "accepted", audience.welcome(actors))
-    )
-    rows = tx.execute(sql.newest(statement, follows.c.id, before, limit))
-    return [(row[0], sql.part(Actor, row, 1)) for row in rows]
-
-
-def _count(tx: Transaction, whose: ColumnElement[bool], other: ColumnElement[int]) -> int:
-    return tx.execute(
-        select(func.count())
-        .select_from(follows)
-        .join(actors, actors.c.id == other)
-        .where(whose, follows.c.state == "accepted", audience.welcome(actors))
-    ).scalar_one()

@@ -1,6 +1,6 @@
 """Public keys of everyone, and the sealed private ones of our own actors."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -28,22 +28,25 @@ class Key:
 
 
 _COLUMNS = sql.columns(keys, Key)
+_BY_URI = select(*_COLUMNS).where(keys.c.uri == sql.words("of_uri"))
+_BY_URIS = select(*_COLUMNS).where(keys.c.uri.in_(sql.one_of("uris")))
+_OF_ACTOR = select(*_COLUMNS).where(keys.c.actor_id == sql.number("of_actor")).order_by(keys.c.id)
 
 
 def by_uri(tx: Transaction, uri: str) -> Key | None:
-    row = tx.execute(select(*_COLUMNS).where(keys.c.uri == uri)).first()
+    row = tx.execute(_BY_URI, {"of_uri": uri}).first()
     return None if row is None else Key(*row)
 
 
 def by_uris(tx: Transaction, uris: list[str]) -> dict[str, Key]:
     """Those of these key ids that are known, by key id."""
-    rows = tx.execute(select(*_COLUMNS).where(keys.c.uri.in_(sorted(set(uris)))))
+    rows = tx.execute(_BY_URIS, {"uris": sorted(set(uris))})
     return {row.uri: Key(*row) for row in rows}
 
 
 def of_actor(tx: Transaction, actor_id: int) -> list[Key]:
     """The keys of one actor, oldest first."""
-    rows = tx.execute(select(*_COLUMNS).where(keys.c.actor_id == actor_id).order_by(keys.c.id))
+    rows = tx.execute(_OF_ACTOR, {"of_actor": actor_id})
     return [Key(*row) for row in rows]
 
 
@@ -58,8 +61,7 @@ def add(
 ) -> Key:
     """A key of one of ours. Raises KeyTaken if the key id is in use."""
     key = Key(tx.new_id(), uri, actor_id, algorithm, public, private, tx.now, None)
-    added = tx.execute(sql.insert_ignore(tx, keys).values(asdict(key)).returning(keys.c.id)).first()
-    if added is None:
+    if not sql.is_new(tx, keys, sql.row_of(key)):
         raise KeyTaken(f"{uri} is in use")
     return key
 

@@ -28,12 +28,7 @@ _COLUMNS = sql.columns(likes, Like)
 
 def add(tx: Transaction, *, uri: str, actor_id: int, object_id: int) -> bool:
     """True if it is new; false if this actor likes the post already, or the id is in use."""
-    added = tx.execute(
-        sql.insert_ignore(tx, likes)
-        .values(id=tx.new_id(), uri=uri, actor_id=actor_id, object_id=object_id, created_at=tx.now)
-        .returning(likes.c.id)
-    ).first()
-    return added is not None
+    return sql.is_new(tx, likes, sql.row_of(Like(tx.new_id(), uri, actor_id, object_id, tx.now)))
 
 
 def remove(tx: Transaction, actor_id: int, object_id: int) -> bool:
@@ -56,17 +51,30 @@ def by_uri(tx: Transaction, uri: str) -> Like | None:
     return None if row is None else Like(*row)
 
 
+_OF_OBJECT = (
+    select(likes.c.id, *ACTOR_COLUMNS)
+    .select_from(likes)
+    .join(actors, actors.c.id == likes.c.actor_id)
+    .where(likes.c.object_id == sql.number("of_object"), audience.welcome(actors))
+)
+_PAGE_OF_OBJECT = sql.newest(_OF_OBJECT, likes.c.id)
+_COUNT = _OF_OBJECT.with_only_columns(func.count())
+
+_BY_ACTOR = (
+    select(likes.c.id, *objects.COLUMNS)
+    .select_from(likes)
+    .join(tables.objects, tables.objects.c.id == likes.c.object_id)
+    .where(likes.c.actor_id == sql.number("of_actor"), *objects.SHOWN)
+)
+_PAGE_BY_ACTOR = sql.newest(_BY_ACTOR, likes.c.id)
+_COUNT_BY_ACTOR = _BY_ACTOR.with_only_columns(func.count())
+
+
 def of_object(
     tx: Transaction, object_id: int, *, before: int | None, limit: int
 ) -> list[tuple[int, Actor]]:
     """Who likes a post, newest first, each with its cursor."""
-    statement = (
-        select(likes.c.id, *ACTOR_COLUMNS)
-        .select_from(likes)
-        .join(actors, actors.c.id == likes.c.actor_id)
-        .where(likes.c.object_id == object_id, audience.welcome(actors))
-    )
-    rows = tx.execute(sql.newest(statement, likes.c.id, before, limit))
+    rows = tx.execute(_PAGE_OF_OBJECT, {"of_object": object_id, **sql.page(before, limit)})
     return [(row[0], sql.part(Actor, row, 1)) for row in rows]
 
 
@@ -74,31 +82,17 @@ def by_actor(
     tx: Transaction, viewer: Viewer, actor_id: int, *, before: int | None, limit: int
 ) -> list[tuple[int, Post]]:
     """What an actor likes, as far as the viewer may see it, newest first, with cursors."""
-    statement = (
-        select(likes.c.id, *objects.COLUMNS)
-        .select_from(likes)
-        .join(tables.objects, tables.objects.c.id == likes.c.object_id)
-        .where(likes.c.actor_id == actor_id, *objects.shown(viewer))
+    rows = tx.execute(
+        _PAGE_BY_ACTOR, audience.seen_by(viewer, of_actor=actor_id, **sql.page(before, limit))
     )
-    rows = tx.execute(sql.newest(statement, likes.c.id, before, limit))
     return [(row[0], sql.part(Post, row, 1)) for row in rows]
 
 
 def count(tx: Transaction, object_id: int) -> int:
     """How many of those whom `of_object` lists."""
-    return tx.execute(
-        select(func.count())
-        .select_from(likes)
-        .join(actors, actors.c.id == likes.c.actor_id)
-        .where(likes.c.object_id == object_id, audience.welcome(actors))
-    ).scalar_one()
+    return tx.execute(_COUNT, {"of_object": object_id}).scalar_one()
 
 
 def count_by_actor(tx: Transaction, viewer: Viewer, actor_id: int) -> int:
     """How many of those that `by_actor` lists."""
-    return tx.execute(
-        select(func.count())
-        .select_from(likes)
-        .join(tables.objects, tables.objects.c.id == likes.c.object_id)
-        .where(likes.c.actor_id == actor_id, *objects.shown(viewer))
-    ).scalar_one()
+    return tx.execute(_COUNT_BY_ACTOR, audience.seen_by(viewer, of_actor=actor_id)).scalar_one()

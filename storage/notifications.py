@@ -31,46 +31,45 @@ def add(
     tx: Transaction, *, owner_id: int, kind: Kind, actor_id: int, object_id: int | None = None
 ) -> bool:
     """Tell someone, once: the same again is false and changes nothing."""
-    added = tx.execute(
-        sql.insert_ignore(tx, notifications)
-        .values(
-            id=tx.new_id(),
-            owner_id=owner_id,
-            kind=kind,
-            actor_id=actor_id,
-            object_id=object_id,
-            created_at=tx.now,
-        )
-        .returning(notifications.c.id)
-    ).first()
-    return added is not None
+    return sql.is_new(
+        tx,
+        notifications,
+        {
+            "id": tx.new_id(),
+            "owner_id": owner_id,
+            "kind": kind,
+            "actor_id": actor_id,
+            "object_id": object_id,
+            "created_at": tx.now,
+        },
+    )
+
+
+_RECENT = sql.newest(
+    select(
+        notifications.c.id,
+        notifications.c.kind,
+        notifications.c.created_at,
+        notifications.c.read_at,
+        *ACTOR_COLUMNS,
+        *objects.COLUMNS,
+    )
+    .select_from(notifications)
+    .join(actors, actors.c.id == notifications.c.actor_id)
+    .outerjoin(tables.objects, tables.objects.c.id == notifications.c.object_id)
+    .where(
+        notifications.c.owner_id == audience.VIEWER,
+        audience.welcome(actors),
+        or_(notifications.c.object_id.is_(None), and_(*objects.SHOWN)),
+    ),
+    notifications.c.id,
+)
 
 
 def recent(tx: Transaction, owner_id: int, *, before: int | None, limit: int) -> list[Notification]:
     """One page, newest first, without what the owner may not see."""
-    post = tables.objects
-    statement = (
-        select(
-            notifications.c.id,
-            notifications.c.kind,
-            notifications.c.created_at,
-            notifications.c.read_at,
-            *ACTOR_COLUMNS,
-            *objects.COLUMNS,
-        )
-        .select_from(notifications)
-        .join(actors, actors.c.id == notifications.c.actor_id)
-        .outerjoin(post, post.c.id == notifications.c.object_id)
-        .where(
-            notifications.c.owner_id == owner_id,
-            audience.welcome(actors),
-            or_(
-                notifications.c.object_id.is_(None),
-                and_(*objects.shown(Viewer(owner_id, local=True))),
-            ),
-        )
-    )
-    rows = tx.execute(sql.newest(statement, notifications.c.id, before, limit))
+    owner = Viewer(owner_id, local=True)
+    rows = tx.execute(_RECENT, audience.seen_by(owner, **sql.page(before, limit)))
     return [_row(row) for row in rows]
 
 

@@ -6,11 +6,12 @@ viewer; the others are for checking who may change what.
 """
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import delete, func, select, update
 
 from storage import audience, sql, tables
 from storage.actors import COLUMNS as ACTOR_COLUMNS
@@ -46,6 +47,9 @@ class Post:
 
 
 COLUMNS = sql.columns(objects, Post)
+
+# What a page may list of what its viewer may see.
+SHOWN = (objects.c.deleted_at.is_(None), audience.VISIBLE)
 
 
 # --- writing -----------------------------------------------------------------------------------
@@ -89,15 +93,10 @@ def add(
         edited_at=None,
         deleted_at=None,
     )
-    if _was_buried(tx, uri, actors.c.id == author_id):
+    if tx.execute(_WAS_BURIED, {"of_uri": uri, "of_author": author_id}).first() is not None:
         raise Clash(f"{uri} was deleted before it came")
-    added = tx.execute(
-        sql.insert(tx, objects)
-        .on_conflict_do_nothing(index_elements=[objects.c.uri])
-        .values(asdict(post))
-        .returning(objects.c.id)
-    ).first()
-    if added is None:
+    added = tx.execute(_insert(sql.on_postgresql(tx)), sql.row_of(post)).first() is not None
+    if not added:
         known = by_uri(tx, uri)
         assert known is not None
         if known.author_id != author_id:
@@ -106,7 +105,7 @@ def add(
             raise Clash(f"{uri} was deleted")
         post = known
     _join(tx, post.id, recipients)
-    return post, added is not None
+    return post, added
 
 
 def edit(
@@ -169,9 +168,7 @@ def bury(tx: Transaction, post_id: int, tombstone: dict[str, Any]) -> None:
 
 def bury_unknown(tx: Transaction, uri: str, actor_uri: str) -> None:
     """An actor deleted something that we do not know: if it comes later, it is refused."""
-    tx.execute(
-        sql.insert_ignore(tx, tombstones).values(uri=uri, actor_uri=actor_uri, deleted_at=tx.now)
-    )
+    sql.is_new(tx, tombstones, {"uri": uri, "actor_uri": actor_uri, "deleted_at": tx.now})
 
 
 def is_buried(tx: Transaction, uri: str, actor_uri: str) -> bool:
@@ -189,16 +186,31 @@ def join_recipients(tx: Transaction, post_id: int, actor_ids: Iterable[int], hid
 
 def note_fetch(tx: Transaction, post_id: int, actor_id: int) -> None:
     """Someone of another server asked for this post and got it."""
-    tx.execute(sql.insert_ignore(tx, tables.fetched).values(object_id=post_id, actor_id=actor_id))
+    sql.is_new(tx, tables.fetched, {"object_id": post_id, "actor_id": actor_id})
 
 
-def _was_buried(tx: Transaction, uri: str, author: ColumnElement[bool]) -> bool:
-    row = tx.execute(
-        select(tombstones.c.uri)
-        .join(actors, actors.c.uri == tombstones.c.actor_uri)
-        .where(tombstones.c.uri == uri, author)
-    ).first()
-    return row is not None
+_WAS_BURIED = (
+    select(tombstones.c.uri)
+    .join(actors, actors.c.uri == tombstones.c.actor_uri)
+    .where(tombstones.c.uri == sql.words("of_uri"), actors.c.id == sql.number("of_author"))
+)
+
+
+@cache
+def _insert(for_postgresql: bool) -> Any:
+    """Insert a post. Only its uri may be there already; an id given twice is an error."""
+    statement = sql.insert_for(for_postgresql, objects)
+    return statement.on_conflict_do_nothing(index_elements=[objects.c.uri]).returning(objects.c.id)
+
+
+@cache
+def _insert_recipients(for_postgresql: bool) -> Any:
+    """Name people; hidden stays only who is hidden both times."""
+    statement = sql.insert_for(for_postgresql, recipients)
+    return statement.on_conflict_do_update(
+        index_elements=[recipients.c.object_id, recipients.c.actor_id],
+        set_={"hidden": recipients.c.hidden & statement.excluded.hidden},
+    )
 
 
 def _join(tx: Transaction, post_id: int, named: Iterable[tuple[int, bool]]) -> None:
@@ -207,12 +219,8 @@ def _join(tx: Transaction, post_id: int, named: Iterable[tuple[int, bool]]) -> N
         openly[actor_id] = openly.get(actor_id, False) or not hidden
     if not openly:
         return
-    statement = sql.insert(tx, recipients)
     tx.execute(
-        statement.on_conflict_do_update(
-            index_elements=[recipients.c.object_id, recipients.c.actor_id],
-            set_={"hidden": recipients.c.hidden & statement.excluded.hidden},
-        ),
+        _insert_recipients(sql.on_postgresql(tx)),
         [
             {"object_id": post_id, "actor_id": actor_id, "hidden": not openly[actor_id]}
             for actor_id in sorted(openly)
@@ -222,22 +230,33 @@ def _join(tx: Transaction, post_id: int, named: Iterable[tuple[int, bool]]) -> N
 
 # --- reading -----------------------------------------------------------------------------------
 
+_BY_URI = select(*COLUMNS).where(objects.c.uri == sql.words("of_uri"))
+_BY_IDS = select(*COLUMNS).where(objects.c.id.in_(sql.one_of("ids")), *SHOWN)
+_BY_AUTHOR = objects.c.author_id == sql.number("of_author")
+_REPLIES = objects.c.in_reply_to == sql.words("of_uri")
+_SEEN_BY_URI = _BY_URI.where(audience.VISIBLE)
+_PAGE_BY_AUTHOR = sql.newest(select(*COLUMNS).where(_BY_AUTHOR, *SHOWN), objects.c.id)
+_OPEN_PAGE_BY_AUTHOR = _PAGE_BY_AUTHOR.where(objects.c.audience.in_(OPEN))
+_COUNT_BY_AUTHOR = select(func.count()).select_from(objects).where(_BY_AUTHOR, *SHOWN)
+_PAGE_OF_REPLIES = sql.newest(select(*COLUMNS).where(_REPLIES, *SHOWN), objects.c.id)
+_COUNT_REPLIES = select(func.count()).select_from(objects).where(_REPLIES, *SHOWN)
+
 
 def by_uri(tx: Transaction, uri: str) -> Post | None:
     """What we keep under this id, for checking who may change it: never to be shown."""
-    row = tx.execute(select(*COLUMNS).where(objects.c.uri == uri)).first()
+    row = tx.execute(_BY_URI, {"of_uri": uri}).first()
     return None if row is None else Post(*row)
 
 
 def seen_by_uri(tx: Transaction, viewer: Viewer, uri: str) -> Post | None:
     """The post under this id if the viewer may see it; a deleted one if they could have."""
-    row = tx.execute(select(*COLUMNS).where(objects.c.uri == uri, audience.visible(viewer))).first()
+    row = tx.execute(_SEEN_BY_URI, audience.seen_by(viewer, of_uri=uri)).first()
     return None if row is None else Post(*row)
 
 
 def by_ids(tx: Transaction, viewer: Viewer, ids: Iterable[int]) -> dict[int, Post]:
     """Those of these posts that the viewer may see and that are not deleted."""
-    rows = tx.execute(select(*COLUMNS).where(objects.c.id.in_(sorted(set(ids))), *shown(viewer)))
+    rows = tx.execute(_BY_IDS, audience.seen_by(viewer, ids=sorted(set(ids))))
     return {row.id: Post(*row) for row in rows}
 
 
@@ -251,38 +270,31 @@ def by_author(
     public_only: bool = False,
 ) -> list[Post]:
     """What someone wrote, newest first; `public_only` leaves out what is not for everybody."""
-    statement = select(*COLUMNS).where(objects.c.author_id == author_id, *shown(viewer))
-    if public_only:
-        statement = statement.where(objects.c.audience.in_(OPEN))
-    rows = tx.execute(sql.newest(statement, objects.c.id, before, limit))
+    statement = _OPEN_PAGE_BY_AUTHOR if public_only else _PAGE_BY_AUTHOR
+    rows = tx.execute(
+        statement, audience.seen_by(viewer, of_author=author_id, **sql.page(before, limit))
+    )
     return [Post(*row) for row in rows]
 
 
 def count_by_author(tx: Transaction, viewer: Viewer, author_id: int) -> int:
     """How many posts of this author the viewer may see."""
-    return tx.execute(
-        select(func.count())
-        .select_from(objects)
-        .where(objects.c.author_id == author_id, *shown(viewer))
-    ).scalar_one()
+    return tx.execute(_COUNT_BY_AUTHOR, audience.seen_by(viewer, of_author=author_id)).scalar_one()
 
 
 def replies(
     tx: Transaction, viewer: Viewer, uri: str, *, before: int | None, limit: int
 ) -> list[Post]:
     """Answers to a post, newest first."""
-    statement = select(*COLUMNS).where(objects.c.in_reply_to == uri, *shown(viewer))
-    rows = tx.execute(sql.newest(statement, objects.c.id, before, limit))
+    rows = tx.execute(
+        _PAGE_OF_REPLIES, audience.seen_by(viewer, of_uri=uri, **sql.page(before, limit))
+    )
     return [Post(*row) for row in rows]
 
 
 def count_replies(tx: Transaction, viewer: Viewer, uri: str) -> int:
     """How many answers to a post the viewer may see."""
-    return tx.execute(
-        select(func.count())
-        .select_from(objects)
-        .where(objects.c.in_reply_to == uri, *shown(viewer))
-    ).scalar_one()
+    return tx.execute(_COUNT_REPLIES, audience.seen_by(viewer, of_uri=uri)).scalar_one()
 
 
 def recipients_of(tx: Transaction, post_id: int) -> list[Actor]:
@@ -295,8 +307,3 @@ def recipients_of(tx: Transaction, post_id: int) -> list[Actor]:
         .order_by(actors.c.id)
     )
     return [Actor(*row) for row in rows]
-
-
-def shown(viewer: Viewer) -> tuple[ColumnElement[bool], ...]:
-    """What a page for `viewer` may list."""
-    return (objects.c.deleted_at.is_(None), audience.visible(viewer))

@@ -28,15 +28,21 @@ from storage.transaction import Transaction
 
 Policy = Literal["allowed", "blocked", "unlisted"]
 
-# A sign of life starts the lane of a peer within this time, and not more often than this.
-HEARD_AGAIN = timedelta(seconds=60)
+# Whoever adds a peer, and whoever blocks, takes this lock.
+_BLOCKING = 0x5374_6166_6602
+
+# A sign of life starts the lane of a peer within this time, and not more often than this: a
+# school that starts again gets what waited well within a minute, one that talks but cannot take
+# anything is not tried with every word it says.
+HEARD_AGAIN = timedelta(seconds=20)
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
     id: int
     host: str
-    policy: Policy
+    policy: Policy  # what was decided about exactly this host
+    blocked: bool  # it, or what stands above it
     signature_form: str | None
     form_learned_at: datetime | None
     due_at: datetime | None
@@ -61,6 +67,7 @@ class PeerLine:
 
 
 _COLUMNS = sql.columns(peers, Peer)
+_BY_HOST = select(*_COLUMNS).where(peers.c.host == sql.words("of_host"))
 
 
 def ensure(tx: Transaction, host: str) -> Peer:
@@ -68,29 +75,22 @@ def ensure(tx: Transaction, host: str) -> Peer:
     known = by_host(tx, host)
     if known is not None:
         return known
-    row = {"id": tx.new_id(), "host": host, "created_at": tx.now}
-    tx.execute(sql.insert_ignore(tx, peers).values(row))
+    _agree_on_blocks(tx, alone=False)
+    row = {
+        "id": tx.new_id(),
+        "host": host,
+        "blocked": policy(tx, host) == "blocked",
+        "created_at": tx.now,
+    }
+    tx.execute(sql.insert_ignore(tx, peers), row)
     made = by_host(tx, host)
     assert made is not None
     return made
 
 
 def by_host(tx: Transaction, host: str) -> Peer | None:
-    row = tx.execute(select(*_COLUMNS).where(peers.c.host == host)).first()
+    row = tx.execute(_BY_HOST, {"of_host": host}).first()
     return None if row is None else Peer(*row)
-
-
-def set_policy(tx: Transaction, host: str, policy: Policy) -> Peer:
-    """An administrator decides about a host. To allow it also ends the pause of its lane."""
-    peer = ensure(tx, host)
-    changes: dict[str, Any] = {"policy": policy}
-    if policy == "allowed":
-        changes |= {"paused": None, "due_at": _sooner(tx.now)}
-        tx.wake("deliveries")
-    tx.execute(update(peers).where(peers.c.id == peer.id).values(changes))
-    after = by_host(tx, host)
-    assert after is not None
-    return after
 
 
 def listing(tx: Transaction) -> list[PeerLine]:
@@ -121,17 +121,48 @@ def policy(tx: Transaction, host: str) -> Policy:
     return policies(tx, [host])[host]
 
 
+_LISTED = select(peers.c.host, peers.c.policy).where(
+    peers.c.host.in_(sql.one_of("hosts")), peers.c.policy != "unlisted"
+)
+
+
 def policies(tx: Transaction, hosts: Iterable[str]) -> dict[str, Policy]:
     """What holds for each of these hosts, asked in one go."""
     above = {host: _covering(host) for host in hosts}
     wanted = sorted({name for names in above.values() for name in names})
-    rows = tx.execute(
-        select(peers.c.host, peers.c.policy).where(
-            peers.c.host.in_(wanted), peers.c.policy != "unlisted"
-        )
-    )
+    rows = tx.execute(_LISTED, {"hosts": wanted})
     listed: dict[str, Policy] = {row.host: row.policy for row in rows}
     return {host: _decided(host, names, listed) for host, names in above.items()}
+
+
+def set_policy(tx: Transaction, host: str, policy: Policy) -> Peer:
+    """An administrator decides about a host. To allow it also ends the pause of its lane."""
+    _agree_on_blocks(tx, alone=True)
+    before = ensure(tx, host)
+    changes: dict[str, Any] = {"policy": policy}
+    if policy == "allowed":
+        changes |= {"paused": None, "due_at": _sooner(tx.now)}
+    tx.execute(update(peers).where(peers.c.id == before.id).values(changes))
+    if "blocked" in (policy, before.policy) and policy != before.policy:
+        _spread(tx, host)
+    tx.wake("deliveries")
+    after = by_host(tx, host)
+    assert after is not None
+    return after
+
+
+def _spread(tx: Transaction, host: str) -> None:
+    """A block came or went: note it at all peers that this host covers."""
+    block = peers.alias("block")
+    covered = sql.any_row([block], block.c.policy == "blocked", _covers(block.c.host, peers.c.host))
+    tx.execute(update(peers).where(_covers(literal(host), peers.c.host)).values(blocked=covered))
+
+
+def _agree_on_blocks(tx: Transaction, *, alone: bool) -> None:
+    """On PostgreSQL, no new peer comes up while a block spreads, and none escapes it."""
+    if sql.on_postgresql(tx):
+        take = func.pg_advisory_xact_lock if alone else func.pg_advisory_xact_lock_shared
+        tx.execute(select(take(_BLOCKING)))
 
 
 def _decided(host: str, names: list[str], listed: dict[str, Policy]) -> Policy:
@@ -150,25 +181,8 @@ def _covering(host: str) -> list[str]:
     return [*names, *(name + port for name in names if port)]
 
 
-def blocked(host: ColumnElement[str]) -> ColumnElement[bool]:
-    """The same as `policy(…) == "blocked"`, for a column of hosts."""
-    block = peers.alias()
-    return sql.any_row([block], block.c.policy == "blocked", _covers(block.c.host, host))
-
-
-def peer_blocked(peer_id: ColumnElement[Any]) -> ColumnElement[bool]:
-    """True where a column of peer ids names a blocked one; false where it is null (ours)."""
-    peer = peers.alias()
-    block = peers.alias()
-    return sql.any_row(
-        [peer, block],
-        peer.c.id == peer_id,
-        block.c.policy == "blocked",
-        _covers(block.c.host, peer.c.host),
-    )
-
-
 def _covers(block: ColumnElement[str], host: ColumnElement[str]) -> ColumnElement[bool]:
+    """The same as `_covering`, in SQL."""
     ending = literal(".") + host
     return or_(
         ending.like(literal("%.") + block),
@@ -182,7 +196,7 @@ def _covers(block: ColumnElement[str], host: ColumnElement[str]) -> ColumnElemen
 def heard(tx: Transaction, host: str) -> None:
     """A valid signed request came from this host: it lives, so what waits for it goes out.
 
-    Its lane is due at once, or, where it was started in this way less than 60 s ago, 60 s after
+    Its lane is due at once, or, where it was started in this way less than 20 s ago, 20 s after
     that. A pause stays: that is for an administrator to end. Costs one look if the host was heard
     a moment ago and nothing fails.
     """
@@ -218,7 +232,7 @@ def knockable(tx: Transaction, since: datetime) -> list[Peer]:
         .where(
             or_(peers.c.heard_at >= since, peers.c.succeeded_at >= since),
             door.is_not(None),
-            ~blocked(peers.c.host),
+            ~peers.c.blocked,
         )
         .order_by(peers.c.id)
     )

@@ -1,9 +1,11 @@
 """Activities as we send them, and those of others that we pass on unchanged."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, false, func, or_, select
+from sqlalchemy import and_, func, or_, select
 
 from storage import audience as audiences
 from storage import sql
@@ -42,13 +44,60 @@ def add(
 ) -> bool:
     """Keep an activity that goes out; false if this id went out already."""
     row = Published(id, uri, actor_id, type, object_uri, audience, document, forwarded, tx.now)
-    added = tx.execute(
-        sql.insert(tx, published)
-        .on_conflict_do_nothing(index_elements=[published.c.uri])
-        .values(asdict(row))
-        .returning(published.c.id)
-    ).first()
-    return added is not None
+    return tx.execute(_insert(sql.on_postgresql(tx)), sql.row_of(row)).first() is not None
+
+
+@cache
+def _insert(for_postgresql: bool) -> Any:
+    """Insert an activity. Only its uri may be there already; an id given twice is an error."""
+    statement = sql.insert_for(for_postgresql, published)
+    return statement.on_conflict_do_nothing(index_elements=[published.c.uri]).returning(
+        published.c.id
+    )
+
+
+_OWNER = actors.alias("owner")
+# The activity was delivered to the personal inbox of the viewer.
+_BROUGHT = sql.any_row(
+    [deliveries, _OWNER],
+    deliveries.c.activity_id == published.c.id,
+    deliveries.c.inbox == _OWNER.c.inbox,
+    _OWNER.c.id == audiences.VIEWER,
+)
+# Our own activities that the viewer may see, each beside the post it is about, if any.
+_SEEN = (
+    select(*_COLUMNS)
+    .select_from(published)
+    .outerjoin(objects, objects.c.uri == published.c.object_uri)
+    .join(actors, actors.c.id == published.c.actor_id)
+    .where(
+        ~published.c.forwarded,
+        audiences.welcome(actors),
+        audiences.admits(
+            published.c.audience,
+            published.c.actor_id,
+            or_(audiences.named(objects.c.id, audiences.VIEWER), _BROUGHT),
+            audiences.VIEWER,
+            audiences.VIEWER_IS_LOCAL,
+        ),
+    )
+)
+_SEEN_BY_URI = _SEEN.where(
+    published.c.uri == sql.words("of_uri"),
+    or_(
+        objects.c.id.is_(None),
+        and_(or_(objects.c.deleted_at.is_(None), published.c.type == "Delete"), audiences.VISIBLE),
+    ),
+)
+_OUTBOX = _SEEN.where(
+    published.c.actor_id == sql.number("of_actor"),
+    published.c.type.in_(("Create", "Announce")),
+    objects.c.id.is_not(None),
+    objects.c.deleted_at.is_(None),
+    audiences.VISIBLE,
+)
+_PAGE_OF_OUTBOX = sql.newest(_OUTBOX, published.c.id)
+_COUNT_OUTBOX = _OUTBOX.with_only_columns(func.count())
 
 
 def seen_by_uri(tx: Transaction, viewer: Viewer, uri: str) -> Published | None:
@@ -58,18 +107,7 @@ def seen_by_uri(tx: Transaction, viewer: Viewer, uri: str) -> Published | None:
     its actor, whom its post names, and whose personal inbox it was delivered to. After its post
     was deleted only the Delete is left.
     """
-    row = tx.execute(
-        _with_post(viewer).where(
-            published.c.uri == uri,
-            or_(
-                objects.c.id.is_(None),
-                and_(
-                    or_(objects.c.deleted_at.is_(None), published.c.type == "Delete"),
-                    audiences.visible(viewer),
-                ),
-            ),
-        )
-    ).first()
+    row = tx.execute(_SEEN_BY_URI, audiences.seen_by(viewer, of_uri=uri)).first()
     return None if row is None else Published(*row)
 
 
@@ -77,57 +115,12 @@ def outbox(
     tx: Transaction, viewer: Viewer, actor_id: int, *, before: int | None, limit: int
 ) -> list[Published]:
     """One page of what an actor said and passed on, newest first, as the viewer may see it."""
-    statement = _with_post(viewer).where(*_in_outbox(viewer, actor_id))
-    rows = tx.execute(sql.newest(statement, published.c.id, before, limit))
+    rows = tx.execute(
+        _PAGE_OF_OUTBOX, audiences.seen_by(viewer, of_actor=actor_id, **sql.page(before, limit))
+    )
     return [Published(*row) for row in rows]
 
 
 def count_outbox(tx: Transaction, viewer: Viewer, actor_id: int) -> int:
     """How many of those that `outbox` lists."""
-    listed = _with_post(viewer).where(*_in_outbox(viewer, actor_id)).subquery()
-    return tx.execute(select(func.count()).select_from(listed)).scalar_one()
-
-
-def _in_outbox(viewer: Viewer, actor_id: int) -> tuple[ColumnElement[bool], ...]:
-    return (
-        published.c.actor_id == actor_id,
-        published.c.type.in_(("Create", "Announce")),
-        objects.c.id.is_not(None),
-        objects.c.deleted_at.is_(None),
-        audiences.visible(viewer),
-    )
-
-
-def _with_post(viewer: Viewer) -> sql.Rows:
-    """Our own activities that the viewer may see, each beside the post it is about, if any."""
-    reader = audiences.reader_of(viewer)
-    return (
-        select(*_COLUMNS)
-        .select_from(published)
-        .outerjoin(objects, objects.c.uri == published.c.object_uri)
-        .join(actors, actors.c.id == published.c.actor_id)
-        .where(
-            ~published.c.forwarded,
-            audiences.welcome(actors),
-            audiences.admits(
-                published.c.audience,
-                published.c.actor_id,
-                or_(audiences.named(objects.c.id, reader), _brought_to(reader)),
-                reader,
-                local=viewer.local,
-            ),
-        )
-    )
-
-
-def _brought_to(reader: ColumnElement[int] | None) -> ColumnElement[bool]:
-    """True where the activity was delivered to the personal inbox of the reader."""
-    if reader is None:
-        return false()
-    owner = actors.alias("owner")
-    return sql.any_row(
-        [deliveries, owner],
-        deliveries.c.activity_id == published.c.id,
-        deliveries.c.inbox == owner.c.inbox,
-        owner.c.id == reader,
-    )
+    return tx.execute(_COUNT_OUTBOX, audiences.seen_by(viewer, of_actor=actor_id)).scalar_one()

@@ -7,13 +7,14 @@ worked on and waits for a person. While a worker has it, it is leased: `claimed_
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Integer, and_, bindparam, func, or_, select, update
 
 from storage import sql
-from storage.tables import received
+from storage.tables import Moment, received
 from storage.transaction import Transaction
 
 # Workers take rows one after the other, so that no two have rows of the same actor.
@@ -57,12 +58,18 @@ def add_all(tx: Transaction, rows: list[Incoming]) -> list[bool]:
     ids = {place: tx.new_id() for place in first.values()}
     added = set(
         tx.execute(
-            sql.insert_ignore(tx, received).returning(received.c.id),
+            _insert(sql.on_postgresql(tx)),
             [_new(tx, id_, rows[place]) for place, id_ in ids.items()],
         ).scalars()
     )
     tx.wake("received")
     return [ids.get(place) in added for place in range(len(rows))]
+
+
+@cache
+def _insert(for_postgresql: bool) -> Any:
+    statement = sql.insert_for(for_postgresql, received)
+    return statement.on_conflict_do_nothing().returning(received.c.id)
 
 
 def _new(tx: Transaction, id_: int, row: Incoming) -> dict[str, Any]:
@@ -97,6 +104,48 @@ def _object_uri(body: bytes) -> str | None:
 # --- the worker --------------------------------------------------------------------------------
 
 
+_OTHER = received.alias("other")
+_NOW = bindparam("moment", type_=Moment())
+_DUE = (
+    select(received.c.id)
+    .where(
+        received.c.state == "new",
+        received.c.due_at <= _NOW,
+        ~sql.any_row(
+            [_OTHER],
+            _OTHER.c.actor_uri == received.c.actor_uri,
+            _OTHER.c.claimed_until.is_not(None),
+            _OTHER.c.claimed_until > _NOW,
+        ),
+    )
+    .order_by(received.c.due_at, received.c.id)
+    .limit(bindparam("most", type_=Integer))
+)
+_CLAIM = (
+    update(received)
+    .where(received.c.id.in_(sql.one_of("taken")))
+    .values(claimed_until=bindparam("lease_end", type_=Moment()))
+    .returning(*_COLUMNS)
+)
+_DONE = (
+    update(received)
+    .where(received.c.id.in_(sql.one_of("ended")))
+    .values(state="done", reason=sql.words("the_reason"), claimed_until=None)
+)
+_FIRST_COPY = (
+    select(received.c.id)
+    .where(
+        received.c.uri == sql.words("of_uri"),
+        received.c.actor_uri == sql.words("of_actor"),
+        received.c.id != sql.number("of_row"),
+        received.c.state == "done",
+        received.c.reason.is_(None),
+    )
+    .order_by(received.c.id)
+    .limit(1)
+)
+
+
 def claim(tx: Transaction, *, limit: int, lease: timedelta) -> list[Received]:
     """Take up to `limit` rows that are due, for as long as `lease`, in order of arrival.
 
@@ -105,34 +154,16 @@ def claim(tx: Transaction, *, limit: int, lease: timedelta) -> list[Received]:
     """
     if sql.on_postgresql(tx):
         tx.execute(select(func.pg_advisory_xact_lock(_CLAIMING)))
-    other = received.alias("other")
-    busy = sql.any_row(
-        [other],
-        other.c.actor_uri == received.c.actor_uri,
-        other.c.claimed_until.is_not(None),
-        other.c.claimed_until > tx.now,
-    )
-    due = (
-        select(received.c.id)
-        .where(received.c.state == "new", received.c.due_at <= tx.now, ~busy)
-        .order_by(received.c.due_at, received.c.id)
-        .limit(limit)
-    )
-    ids = tx.execute(due).scalars().all()
+    ids = tx.execute(_DUE, {"moment": tx.now, "most": limit}).scalars().all()
     if not ids:
         return []
-    taken = tx.execute(
-        update(received)
-        .where(received.c.id.in_(ids))
-        .values(claimed_until=tx.now + lease)
-        .returning(*_COLUMNS)
-    )
+    taken = tx.execute(_CLAIM, {"taken": ids, "lease_end": tx.now + lease})
     return sorted((Received(*row) for row in taken), key=lambda row: row.id)
 
 
 def done(tx: Transaction, ids: Iterable[int], reason: str | None = None) -> None:
     """Worked on; with a reason: dropped without effect."""
-    _end(tx, received.c.id.in_(sorted(ids)), state="done", reason=reason)
+    tx.execute(_DONE, {"ended": sorted(ids), "the_reason": reason})
 
 
 def again(tx: Transaction, received_id: int, *, due_at: datetime, reason: str) -> None:
@@ -165,16 +196,7 @@ def release_all(tx: Transaction) -> None:
 def first_copy(tx: Transaction, row: Received) -> int | None:
     """The copy of the same activity, in another inbox, that already had its effect."""
     return tx.execute(
-        select(received.c.id)
-        .where(
-            received.c.uri == row.uri,
-            received.c.actor_uri == row.actor_uri,
-            received.c.id != row.id,
-            received.c.state == "done",
-            received.c.reason.is_(None),
-        )
-        .order_by(received.c.id)
-        .limit(1)
+        _FIRST_COPY, {"of_uri": row.uri, "of_actor": row.actor_uri, "of_row": row.id}
     ).scalar()
 
 

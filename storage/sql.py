@@ -1,21 +1,28 @@
 """The few pieces that the query modules share: inserts that meet a row already there, rows that
 become dataclasses, pages that go from the newest to the oldest.
+
+To build a statement costs ten times what it costs to run it, so whatever runs often is built
+once: as a constant of its module, or by a function that remembers what it built, with
+`bindparam` for what varies.
 """
 
 from collections.abc import Sequence
-from dataclasses import fields
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import orjson
 from sqlalchemy import (
+    BigInteger,
+    BindParameter,
     ColumnElement,
     FromClause,
+    Integer,
     Row,
     Select,
     Table,
     Text,
-    case,
+    bindparam,
     cast,
     func,
     literal,
@@ -29,6 +36,9 @@ from storage.transaction import Transaction
 # The most that one page of anything holds.
 LARGEST_PAGE = 80
 
+# Above every id: before it is everything.
+_END = 2**63 - 1
+
 Rows = Select[*tuple[Any, ...]]
 AnyRow = Row[*tuple[Any, ...]]
 Insert = postgresql.Insert | sqlite.Insert
@@ -36,9 +46,17 @@ S = TypeVar("S", bound=Select[*tuple[Any, ...]])
 T = TypeVar("T")
 
 
+# --- writing -----------------------------------------------------------------------------------
+
+
 def insert(tx: Transaction, table: Table) -> Insert:
     """An INSERT that knows ON CONFLICT, for the engine that `tx` runs on."""
-    return postgresql.insert(table) if on_postgresql(tx) else sqlite.insert(table)
+    return insert_for(on_postgresql(tx), table)
+
+
+def insert_for(for_postgresql: bool, table: Table) -> Insert:
+    """The same where there is no transaction yet: for statements that are built once."""
+    return postgresql.insert(table) if for_postgresql else sqlite.insert(table)
 
 
 def insert_ignore(tx: Transaction, table: Table) -> Insert:
@@ -46,21 +64,26 @@ def insert_ignore(tx: Transaction, table: Table) -> Insert:
 
     The SELECT of an INSERT … SELECT must have a WHERE, else SQLite reads ON CONFLICT as a join.
     """
-    return insert(tx, table).on_conflict_do_nothing()
+    return _insert_ignore(on_postgresql(tx), table)
+
+
+@lru_cache(maxsize=64)
+def _insert_ignore(for_postgresql: bool, table: Table) -> Insert:
+    return insert_for(for_postgresql, table).on_conflict_do_nothing()
+
+
+def is_new(tx: Transaction, table: Table, row: dict[str, Any]) -> bool:
+    """Insert a row; false, and nothing changes, where a constraint says it is there already."""
+    return tx.execute(_insert_new(on_postgresql(tx), table), row).first() is not None
+
+
+@lru_cache(maxsize=64)
+def _insert_new(for_postgresql: bool, table: Table) -> Any:
+    return _insert_ignore(for_postgresql, table).returning(*table.primary_key)
 
 
 def on_postgresql(tx: Transaction) -> bool:
     return tx.connection.dialect.name == "postgresql"
-
-
-def lock(tx: Transaction, table: Table, *which: ColumnElement[bool]) -> None:
-    """Hold these rows until COMMIT, taken in the order of their ids, so that nobody deadlocks.
-
-    The next statement sees what others committed before the lock was had. On SQLite there is one
-    writer, and nothing to do.
-    """
-    if on_postgresql(tx):
-        tx.execute(holding(select(table.c.id).where(*which).order_by(table.c.id))).all()
 
 
 def holding(statement: S) -> S:
@@ -72,14 +95,45 @@ def holding(statement: S) -> S:
     return statement.with_for_update(key_share=True)
 
 
+# --- rows and dataclasses ----------------------------------------------------------------------
+
+
 def columns(table: FromClause, cls: type[Any]) -> list[ColumnElement[Any]]:
     """The columns that the dataclass `cls` is made of, in its order."""
-    return [table.c[field.name] for field in fields(cls)]
+    return [table.c[name] for name in _names(cls)]
 
 
 def part(cls: type[T], row: Sequence[Any], start: int = 0) -> T:
     """A dataclass from the columns of `row` that begin at `start`."""
-    return cls(*row[start : start + len(fields(cls))])  # type: ignore[arg-type]
+    return cls(*row[start : start + len(_names(cls))])
+
+
+def row_of(instance: Any) -> dict[str, Any]:
+    """What a dataclass holds, by column."""
+    return {name: getattr(instance, name) for name in _names(type(instance))}
+
+
+def _names(cls: type[Any]) -> tuple[str, ...]:
+    names: tuple[str, ...] = cls.__match_args__  # the fields of a dataclass, in order
+    return names
+
+
+# --- asking ------------------------------------------------------------------------------------
+
+
+def number(name: str) -> BindParameter[int]:
+    """A place for an id in a statement that is built once."""
+    return bindparam(name, type_=BigInteger)
+
+
+def words(name: str) -> BindParameter[str]:
+    """A place for text."""
+    return bindparam(name, type_=Text)
+
+
+def one_of(name: str) -> BindParameter[Any]:
+    """A place for a list, after IN."""
+    return bindparam(name, expanding=True)
 
 
 def any_row(tables: Sequence[FromClause], *which: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -94,11 +148,24 @@ def any_row(tables: Sequence[FromClause], *which: ColumnElement[bool]) -> Column
     )
 
 
-def newest(statement: Rows, position: ColumnElement[int], before: int | None, limit: int) -> Rows:
-    """One page of `statement`, newest first, of what stands before the cursor `before`."""
-    if before is not None:
-        statement = statement.where(position < before)
-    return statement.order_by(position.desc()).limit(max(0, min(limit, LARGEST_PAGE)))
+def newest(statement: Rows, position: ColumnElement[int]) -> Rows:
+    """A page of `statement`, newest first. Runs with the parameters of `page`."""
+    return (
+        statement.where(position < number("page_before"))
+        .order_by(position.desc())
+        .limit(bindparam("page_limit", type_=Integer))
+    )
+
+
+def page(before: int | None, limit: int) -> dict[str, Any]:
+    """At most `limit` of what stands before the cursor `before`; None: from the newest on."""
+    return {
+        "page_before": _END if before is None else before,
+        "page_limit": max(0, min(limit, LARGEST_PAGE)),
+    }
+
+
+# --- documents ---------------------------------------------------------------------------------
 
 
 def json_text(document: dict[str, Any] | str) -> str:
@@ -118,11 +185,6 @@ def json_object(tx: Transaction, **members: ColumnElement[Any] | str) -> ColumnE
     if on_postgresql(tx):
         return cast(func.json_build_object(*pairs), Text)
     return func.json_object(*pairs, type_=Text)
-
-
-def earlier(one: ColumnElement[Any], other: ColumnElement[Any]) -> ColumnElement[Any]:
-    """The smaller of two moments; both engines have it under another name."""
-    return case((one < other, one), else_=other)
 
 
 def rfc3339(moment: datetime) -> str:

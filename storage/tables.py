@@ -95,6 +95,8 @@ peers = Table(
     _id(),
     Column("host", Text, nullable=False, unique=True),  # name[:port]
     Column("policy", Text, nullable=False, server_default="unlisted"),  # allowed|blocked|unlisted
+    # This host, or one that stands above it, is blocked. Follows from all the policies.
+    Column("blocked", Boolean, nullable=False, server_default=false()),
     Column("signature_form", Text),  # cavage|rfc9421, learned from a POST it verified
     _when("form_learned_at", nullable=True),
     _when("due_at", nullable=True),
@@ -114,12 +116,6 @@ peers = Table(
         "due_at",
         sqlite_where=text("due_at IS NOT NULL"),
         postgresql_where=text("due_at IS NOT NULL"),
-    ),
-    Index(
-        "ix_peers_blocked",
-        "host",
-        sqlite_where=text("policy = 'blocked'"),
-        postgresql_where=text("policy = 'blocked'"),
     ),
 )
 

@@ -1,8 +1,10 @@
 """What each of our people reads at home: one row per reader and post, written when it arrives."""
 
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, and_, literal, or_, select, union
+from sqlalchemy import and_, or_, select, true, union
 
 from storage import audience, objects, sql, tables
 from storage.actors import COLUMNS as ACTOR_COLUMNS
@@ -29,71 +31,80 @@ def place(
     The author, if one of ours, reads it too. With `announced_by` it is those who follow that
     actor, and that actor. Whoever has it already keeps it where it stands.
     """
-    source = author_id if announced_by is None else announced_by
+    tx.execute(
+        _place(sql.on_postgresql(tx)),
+        {
+            "the_post": post_id,
+            "the_author": author_id,
+            "the_source": author_id if announced_by is None else announced_by,
+            "the_announcer": announced_by,
+            "the_position": tx.new_id(),
+        },
+    )
+
+
+@cache
+def _place(for_postgresql: bool) -> Any:
     follows = tables.follows
+    source = sql.number("the_source")
     sources = union(
         select(follows.c.follower_id.label("id")).where(
             follows.c.followee_id == source, follows.c.state == "accepted"
         ),
         select(actors.c.id).where(actors.c.id == source),
-    ).subquery()
+    ).subquery("sources")
     reader = actors.alias("reader")
     post = tables.objects
     readers = (
-        select(
-            reader.c.id,
-            post.c.id,
-            literal(tx.new_id(), BigInteger),
-            literal(announced_by, BigInteger),
-        )
+        select(reader.c.id, post.c.id, sql.number("the_position"), sql.number("the_announcer"))
         .select_from(sources)
         .join(reader, reader.c.id == sources.c.id)
-        .join(post, post.c.id == post_id)
+        .join(post, post.c.id == sql.number("the_post"))
         .where(
             reader.c.peer_id.is_(None),
             reader.c.state == "active",
-            post.c.author_id == author_id,
+            post.c.author_id == sql.number("the_author"),
             post.c.deleted_at.is_(None),
-            audience.visible_to(reader.c.id, local=True),
+            audience.visible_to(reader.c.id, true()),
         )
     )
-    tx.execute(
-        sql.insert_ignore(tx, timelines).from_select(
-            ["reader_id", "object_id", "position", "announced_by"], readers
-        )
+    return (
+        sql.insert_for(for_postgresql, timelines)
+        .from_select(["reader_id", "object_id", "position", "announced_by"], readers)
+        .on_conflict_do_nothing()
     )
+
+
+_AUTHOR = actors.alias("author")
+_ANNOUNCER = actors.alias("announcer")
+_HOME = sql.newest(
+    select(
+        timelines.c.position,
+        *objects.COLUMNS,
+        *sql.columns(_AUTHOR, Actor),
+        *sql.columns(_ANNOUNCER, Actor),
+    )
+    .select_from(timelines)
+    .join(tables.objects, tables.objects.c.id == timelines.c.object_id)
+    .join(_AUTHOR, _AUTHOR.c.id == tables.objects.c.author_id)
+    .outerjoin(_ANNOUNCER, _ANNOUNCER.c.id == timelines.c.announced_by)
+    .where(
+        timelines.c.reader_id == audience.VIEWER,
+        *objects.SHOWN,
+        or_(
+            timelines.c.announced_by.is_(None),
+            and_(_ANNOUNCER.c.id.is_not(None), audience.welcome(_ANNOUNCER)),
+        ),
+    ),
+    timelines.c.position,
+)
 
 
 def home(tx: Transaction, reader_id: int, *, before: int | None, limit: int) -> list[TimelineRow]:
     """One page of what someone reads at home, newest first; `before` is a position."""
-    author = actors.alias("author")
-    announcer = actors.alias("announcer")
-    post = tables.objects
-    statement = (
-        select(
-            timelines.c.position,
-            *objects.COLUMNS,
-            *sql.columns(author, Actor),
-            *sql.columns(announcer, Actor),
-        )
-        .select_from(timelines)
-        .join(post, post.c.id == timelines.c.object_id)
-        .join(author, author.c.id == post.c.author_id)
-        .outerjoin(announcer, announcer.c.id == timelines.c.announced_by)
-        .where(
-            timelines.c.reader_id == reader_id,
-            *objects.shown(Viewer(reader_id, local=True)),
-            _announced_well(announcer.c.id, audience.welcome(announcer)),
-        )
-    )
-    rows = tx.execute(sql.newest(statement, timelines.c.position, before, limit))
+    reader = Viewer(reader_id, local=True)
+    rows = tx.execute(_HOME, audience.seen_by(reader, **sql.page(before, limit)))
     return [_row(row) for row in rows]
-
-
-def _announced_well(
-    announcer_id: ColumnElement[int], welcome: ColumnElement[bool]
-) -> ColumnElement[bool]:
-    return or_(timelines.c.announced_by.is_(None), and_(announcer_id.is_not(None), welcome))
 
 
 def _row(row: sql.AnyRow) -> TimelineRow:

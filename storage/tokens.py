@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import select, update
+from sqlalchemy import LargeBinary, bindparam, select, update
 
 from storage import sql
 from storage.actors import COLUMNS as ACTOR_COLUMNS
@@ -30,19 +30,22 @@ def add(tx: Transaction, actor_id: int, hash: bytes, scopes: Iterable[str]) -> N
     )
 
 
+_BY_HASH = (
+    select(tokens.c.scopes, *ACTOR_COLUMNS)
+    .select_from(tokens)
+    .join(actors, actors.c.id == tokens.c.actor_id)
+    .where(
+        tokens.c.hash == bindparam("of_hash", type_=LargeBinary),
+        tokens.c.revoked_at.is_(None),
+        actors.c.state == "active",
+        actors.c.peer_id.is_(None),
+    )
+)
+
+
 def by_hash(tx: Transaction, hash: bytes) -> Token | None:  # noqa: A002
     """Whose token this is and what for; None if it was revoked or its owner is not active."""
-    row = tx.execute(
-        select(tokens.c.scopes, *ACTOR_COLUMNS)
-        .select_from(tokens)
-        .join(actors, actors.c.id == tokens.c.actor_id)
-        .where(
-            tokens.c.hash == hash,
-            tokens.c.revoked_at.is_(None),
-            actors.c.state == "active",
-            actors.c.peer_id.is_(None),
-        )
-    ).first()
+    row = tx.execute(_BY_HASH, {"of_hash": hash}).first()
     return None if row is None else Token(sql.part(Actor, row, 1), frozenset(row[0].split()))
 
 

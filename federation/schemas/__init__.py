@@ -13,10 +13,9 @@ from typing import Any, Final
 import jsonschema_rs
 
 from federation.errors import Malformed
-from federation.vocabulary import type_of
+from federation.vocabulary import MOST_RECIPIENTS, type_of
 
 NAMES: Final = ("activity", "actor", "object")
-MOST_RECIPIENTS: Final = 200
 
 _ADDRESSING: Final = ("to", "cc", "bto", "bcc", "audience")
 

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, select
 
 from actors import accounts
-from storage import actors, arrivals, tables, tokens
+from storage import actors, arrivals, tables, timelines, tokens
 from storage.database import Transaction
 from tests.town import ACTIVITY, Person, Reply, Town, TownSchool
 
@@ -261,6 +261,49 @@ async def test_a_post_that_never_came_is_answered_and_its_author_is_told(
     (arrived,) = await bob.inbox()
     assert arrived["object"]["inReplyTo"] == asked["id"]
     assert bob.uri in arrived["cc"]
+
+
+async def test_a_post_that_never_came_is_liked_and_passed_on_and_its_author_is_told(
+    town: Town, oakfield: TownSchool, riverside: TownSchool, alice: Person
+) -> None:
+    bob, head = await riverside.staff("bob"), await oakfield.staff("head")
+    await head.post({"type": "Follow", "object": alice.uri})
+    shared = await bob.say("The whole unit on forces")
+    for kind in ("Like", "Announce"):
+        await alice.post({"type": kind, "object": shared["id"]})
+    await town.settle()
+
+    assert [activity["type"] for activity in await bob.inbox()] == ["Announce", "Like"]
+    liked = await oakfield.collection(f"{alice.uri}/liked", as_=alice)
+    assert liked == [shared["id"]]
+    (row,) = await oakfield.read(timelines.home, head.id, before=None, limit=40)
+    assert row.announced_by is not None
+    assert (row.post.uri, row.author.uri, row.announced_by.uri) == (
+        shared["id"],
+        bob.uri,
+        alice.uri,
+    )
+
+
+async def test_only_what_its_own_server_shows_to_us_can_be_liked_or_passed_on(
+    oakfield: TownSchool, riverside: TownSchool, alice: Person
+) -> None:
+    bob = await riverside.staff("bob")
+    hidden = await bob.say("For my followers", to=[f"{bob.uri}/followers"])
+    for kind in ("Like", "Announce"):
+        details = set()
+        for uri in (
+            hidden["id"],
+            bob.uri,
+            f"{riverside.url}/objects/1",
+            f"{oakfield.url}/objects/1",
+            "https://nowhere.example/objects/1",
+        ):
+            reply = await knock(alice, {"type": kind, "object": uri})
+            assert reply.status == 400, uri
+            details.add(reply.json["detail"].replace(uri, "URI"))
+        assert len(details) == 1
+    assert await oakfield.read(rows) == 0
 
 
 async def test_a_post_that_is_not_for_us_cannot_be_answered_and_looks_like_none(

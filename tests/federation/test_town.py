@@ -3,6 +3,9 @@
 import orjson
 import pytest
 
+from actors import local
+from federation.signatures import Signer
+from outbox import deliver
 from tests.town import HTML, Person, Town
 
 PUBLIC = "https://www.w3.org/ns/activitystreams#Public"
@@ -60,6 +63,54 @@ async def test_posts_wait_while_a_school_is_closed(town: Town) -> None:
     town.clock.advance(minutes=2)
     await town.settle()
     assert (await alice.inbox())[0]["object"]["id"] == note["id"]
+
+
+async def test_a_school_that_opens_again_knocks_and_gets_what_waited(town: Town) -> None:
+    alice, bob = await two_colleagues(town)
+    await alice.school.shut()
+    note = await bob.say("Is anybody there?")
+    await town.settle()
+    town.clock.advance(seconds=75)  # the lane tries again after 48 to 72 seconds,
+    await town.settle()
+    town.clock.advance(seconds=75)  # then after four minutes at the earliest
+    await alice.school.open()
+    await town.settle()
+    assert (await alice.inbox())[0]["type"] == "Accept"
+    await deliver.knock(alice.school.server)
+    await town.settle()
+    assert (await alice.inbox())[0]["object"]["id"] == note["id"]
+
+
+async def test_a_school_that_opens_again_at_once_gets_what_waited_within_a_minute(
+    town: Town,
+) -> None:
+    alice, bob = await two_colleagues(town)
+    await alice.school.shut()
+    note = await bob.say("Only a short power cut.")
+    await town.settle()
+    await alice.school.open()
+    await deliver.knock(alice.school.server)
+    town.clock.advance(seconds=60)
+    await town.settle()
+    assert (await alice.inbox())[0]["object"]["id"] == note["id"]
+
+
+async def test_nobody_wakes_a_lane_with_a_forged_knock(town: Town) -> None:
+    alice, bob = await two_colleagues(town)
+    await alice.school.shut()
+    note = await bob.say("Is anybody there?")
+    await town.settle()
+    town.clock.advance(seconds=75)
+    await town.settle()
+    town.clock.advance(seconds=75)
+    await alice.school.open()
+    signer = await alice.school.read(local.instance_signer)
+    village = await town.stranger("village")
+    forged = Signer(signer.key_id, village.person("eve").key)
+    reply = await bob.school.get("/actor", signed_by=forged)
+    assert reply.status == 200
+    await town.settle()
+    assert note["id"] not in [one["object"]["id"] for one in await alice.inbox()]
 
 
 async def test_a_school_keeps_everything_when_it_closes_and_opens_again(town: Town) -> None:

@@ -468,6 +468,16 @@ def test_an_author_deletes_a_post(tx: Transaction, as_tombstone: bool) -> None:
     assert home(tx, alice) == []
 
 
+def test_only_an_id_or_a_tombstone_says_what_is_deleted(tx: Transaction) -> None:
+    bob = colleague(tx, "bob")
+    kept = create(tx, bob, note(bob))
+    assert "tombstone" in refused(tx, act(bob, "Delete", {"id": kept.uri, "type": "Note"}))
+    arrive(tx, act(bob, "Delete", {"id": kept.uri}))
+    gone = objects.by_uri(tx, kept.uri)
+    assert gone is not None
+    assert gone.deleted_at is not None
+
+
 def test_nobody_deletes_what_a_colleague_wrote(tx: Transaction) -> None:
     bob, eve = colleague(tx, "bob"), colleague(tx, "eve")
     kept = create(tx, bob, note(bob))

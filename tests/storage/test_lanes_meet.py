@@ -119,3 +119,32 @@ def test_a_sign_of_life_seen_by_another_process_counts(visit: Visit) -> None:
     )
     visit.visitor.now += timedelta(seconds=60)
     assert visit.lanes() == ["riverside.example"]
+
+
+def test_no_new_school_escapes_a_block_that_is_being_made(
+    fresh_postgresql: Callable[[], str],
+) -> None:
+    with meet(fresh_postgresql()) as meeting:
+        peers.ensure(meeting.one, "lab.riverside.example")  # not committed yet
+        blocking = meeting.start(
+            lambda: peers.set_policy(meeting.other, "riverside.example", "blocked")
+        )
+        meeting.one.connection.commit()
+        blocking.end()
+        meeting.other.connection.commit()
+        met = peers.by_host(meeting.one, "lab.riverside.example")
+        assert met is not None
+        assert met.blocked
+
+
+def test_a_school_met_while_a_block_is_being_made_waits_for_it(
+    fresh_postgresql: Callable[[], str],
+) -> None:
+    with meet(fresh_postgresql()) as meeting:
+        peers.set_policy(meeting.one, "riverside.example", "blocked")  # not committed yet
+        meeting_them = meeting.start(lambda: peers.ensure(meeting.other, "lab.riverside.example"))
+        meeting.one.connection.commit()
+        meeting_them.end()
+        met = peers.by_host(meeting.other, "lab.riverside.example")
+        assert met is not None
+        assert met.blocked

@@ -59,7 +59,7 @@ def test_every_verb_stands_in_the_table_once() -> None:
     assert list(VERBS) == [
         "Create", "Update", "Delete", "Follow", "Accept", "Reject", "Undo", "Like", "Announce",
     ]  # fmt: skip
-    verb = Verb(lambda tx, actor, activity, fetched: "")
+    verb = Verb(lambda tx, actor, activity: "")
     with pytest.raises(ValueError, match="Like is registered twice"):
         dispatch.table(("Like", verb), ("Like", verb))
 
@@ -295,18 +295,6 @@ def test_a_post_that_one_may_not_see_cannot_be_answered_and_looks_like_none(
     assert complaints[0] == complaints[1]
 
 
-def test_a_post_of_another_school_that_was_just_fetched_can_be_answered(
-    tx: Transaction, alice: Actor, bob: Actor
-) -> None:
-    asked = "https://riverside.example/objects/unknown"
-    activity = {
-        "type": "Create",
-        "object": {"type": "Note", "content": "Yes", "to": [PUBLIC], "inReplyTo": asked},
-    }
-    sent = dispatch.send(tx, alice.id, activity, {asked: bob.uri})
-    assert inboxes(tx, sent) == [bob.shared_inbox]
-
-
 # --- Update ------------------------------------------------------------------------------------
 
 
@@ -505,9 +493,11 @@ def test_a_request_is_accepted_once_by_the_one_who_was_asked(
     tx: Transaction, alice: Actor, head: Actor, bob: Actor
 ) -> None:
     follow(tx, bob, alice, accepted=False)
+    follow(tx, bob, head, accepted=False)
     asked = f"{bob.uri}/follows/{alice.id}"
-    with pytest.raises(Refused):
-        does(tx, head, type="Accept", object=asked)
+    for verb in ("Accept", "Reject"):
+        with pytest.raises(Refused):
+            does(tx, head, type=verb, object=asked)
     with pytest.raises(Refused):
         does(tx, alice, type="Accept", object="https://riverside.example/follows/invented")
 
@@ -642,6 +632,12 @@ def test_nobody_takes_back_what_another_did(
         with pytest.raises(Refused):
             does(tx, alice, type="Undo", object=named)
     assert likes.get(tx, head.id, seen.id) is not None
+
+    theirs = does(tx, head, type="Announce", object=seen.uri)
+    does(tx, alice, type="Announce", object=seen.uri)
+    with pytest.raises(Refused, match="not an activity of yours"):
+        does(tx, alice, type="Undo", object=theirs)
+    assert announces.get(tx, alice.id, seen.id) is not None
 
 
 @pytest.mark.parametrize(

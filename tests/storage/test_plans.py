@@ -46,7 +46,7 @@ def plans(tx: Transaction, ask: Callable[[Transaction], object]) -> list[str]:
 
 def scans(steps: list[str]) -> list[str]:
     """The steps that read a whole table of the database."""
-    small = ("candidate", "people", "anon_", "sources", "peers", "tops", "(", "CONSTANT")
+    small = ("candidate", "people", "sources", "found", "(", "CONSTANT")
     return [
         step
         for step in steps

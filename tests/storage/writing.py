@@ -47,7 +47,9 @@ async def writers_busy(database: Database) -> AsyncIterator[None]:
         assert go_on.wait(PATIENCE)
 
     def hold_rows(tx: Transaction, events: list[asyncio.Event]) -> list[None]:
-        return [hold(tx, event) for event in events]
+        for event in events:
+            hold(tx, event)
+        return [None] * len(events)
 
     holding: list[asyncio.Task[Any]] = [
         asyncio.create_task(database.write(hold, event)) for event in started[:WRITERS]

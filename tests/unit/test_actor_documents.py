@@ -75,7 +75,7 @@ def test_a_member_of_staff_has_everything_that_other_servers_look_for(listed: li
         assert document[name] == f"{LEE}/{name}"
     assert document["url"] == "https://oakfield.example/@lee"
     assert document["manuallyApprovesFollowers"] is False
-    assert document["suspended"] is False
+    assert document["suspended"] is document["memorial"] is False
 
 
 def test_nobody_is_listed_anywhere_before_they_say_so(listed: list[Key]) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from actors import remote
+from actors import profile, remote
 from federation.addresses import Rules
 from federation.errors import Malformed
 
@@ -112,7 +112,7 @@ def test_names_and_texts_are_cut_and_cleaned() -> None:
     )
 
     assert read.name.startswith("Ana Ruiz xxx")
-    assert len(read.name) <= remote.NAME_LIMIT
+    assert len(read.name) <= profile.NAME_LIMIT
     assert "script" not in read.summary
     assert "onclick" not in read.summary
     assert "<p>Hello</p>" in read.summary
@@ -150,23 +150,9 @@ def test_what_is_kept_of_a_document_has_no_endless_lists() -> None:
     )
     kept = json.loads(remote.fields(document, RULES).document)
 
-    assert len(kept["attachment"]) == remote.FIELDS
-    assert len(kept["alsoKnownAs"]) == remote.ALIASES
+    assert len(kept["attachment"]) == profile.FIELDS
+    assert len(kept["alsoKnownAs"]) == profile.ALIASES
     assert len(document["attachment"]) == 100
-
-
-def test_profile_fields_are_shown_clean_and_cut() -> None:
-    fields = [
-        {"type": "PropertyValue", "name": "Web", "value": '<a href="javascript:x">me</a>'},
-        {"type": "Image", "url": "https://riverside.example/a.png"},
-        {"type": "PropertyValue", "name": "Long", "value": "x" * 999},
-        "nonsense",
-    ]
-    lines = remote.profile_lines(ana(attachment=fields))
-
-    assert [label for label, _ in lines] == ["Web", "Long"]
-    assert "javascript" not in lines[0][1]
-    assert len(lines[1][1]) <= remote.FIELD_LIMIT
 
 
 def test_aliases_may_be_one_or_many() -> None:
@@ -191,5 +177,4 @@ def test_no_document_makes_the_reading_fall_over(changed: dict[str, Any]) -> Non
     except Malformed:
         return
     assert read.inbox.startswith("https://riverside.example/")
-    assert len(read.name) <= remote.NAME_LIMIT
-    remote.profile_lines(document)
+    assert len(read.name) <= profile.NAME_LIMIT

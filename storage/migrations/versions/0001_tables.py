@@ -39,6 +39,7 @@ def _peers() -> None:
         sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("host", sa.Text(), nullable=False),
         sa.Column("policy", sa.Text(), server_default="unlisted", nullable=False),
+        sa.Column("blocked", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("signature_form", sa.Text(), nullable=True),
         sa.Column("form_learned_at", sa.BigInteger(), nullable=True),
         sa.Column("due_at", sa.BigInteger(), nullable=True),
@@ -55,13 +56,6 @@ def _peers() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_peers"),
         sa.UniqueConstraint("host", name="uq_peers_host"),
-    )
-    op.create_index(
-        "ix_peers_blocked",
-        "peers",
-        ["host"],
-        sqlite_where=sa.text("policy = 'blocked'"),
-        postgresql_where=sa.text("policy = 'blocked'"),
     )
     op.create_index(
         "ix_peers_due",
