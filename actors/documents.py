@@ -53,14 +53,8 @@ def missing() -> web.HTTPNotFound:
     return web.HTTPNotFound(headers={"Cache-Control": PRIVATE, "Vary": VARY})
 
 
-def tombstone(uri: str, former: str, deleted: datetime | None) -> dict[str, Any]:
-    stone = {
-        "@context": vocabulary.CONTEXT,
-        "id": uri,
-        "type": "Tombstone",
-        "formerType": former,
-    }
-    return stone if deleted is None else stone | {"deleted": vocabulary.rfc3339(deleted)}
+def tombstone(uri: str, former_type: str, deleted: datetime) -> dict[str, Any]:
+    return {"@context": vocabulary.CONTEXT, **vocabulary.tombstone(uri, former_type, deleted)}
 
 
 def wants_page(request: web.Request) -> bool:
@@ -234,8 +228,13 @@ def _read_listing(
 
 
 def _owner(tx: Transaction, uri: str) -> Actor | None:
-    """The active actor of ours whose list this is: `…/users/NAME/outbox` belongs to NAME."""
+    """The active actor of ours whose list this is: `…/users/NAME/outbox` belongs to NAME.
+
+    Raises 410 for the lists of somebody who was removed.
+    """
     found = actors.by_uri(tx, uri.rpartition("/")[0])
+    if found is not None and found.local and found.state == "deleted":
+        raise web.HTTPGone(headers={"Cache-Control": PRIVATE, "Vary": VARY})
     return found if found is not None and found.local and found.state == "active" else None
 
 

@@ -254,7 +254,6 @@ def rfc3339(moment: datetime) -> str:
 def tombstone(uri: str, former_type: str, deleted: datetime) -> dict[str, Any]:
     """What stands for ever in the place of what was deleted."""
     return {
-        "@context": CONTEXT,
         "id": uri,
         "type": "Tombstone",
         "formerType": former_type,

@@ -6,8 +6,8 @@ A Tombstone stays in its place, and whoever got, fetched, answered or boosted it
 import json
 from typing import Any
 
-from federation.errors import Malformed, Refused
 from federation import vocabulary
+from federation.errors import Malformed, Refused
 from federation.vocabulary import id_of
 from outbox.publish import publish
 from storage import objects
