@@ -7,8 +7,7 @@ anything is looked up; in `open` mode an unsigned GET reads what is public (PROT
 from aiohttp import web
 from multidict import CIMultiDict
 
-from actors import accounts, remote
-from actors.admission import admit
+from actors import accounts, admission, remote
 from actors.server import Server
 from federation import addresses, signatures
 from federation import keys as federation_keys
@@ -19,8 +18,6 @@ from storage.actors import Actor
 from storage.audience import NOBODY, Viewer
 from storage.database import Transaction
 from storage.keys import Key
-
-__all__ = ["admit", "signer_of", "viewer_of"]
 
 
 async def viewer_of(server: Server, request: web.Request) -> Viewer:
@@ -87,7 +84,7 @@ async def note_knock(server: Server, request: web.Request) -> None:
 
 
 def _known_key(tx: Transaction, mode: str, host: str, key_id: str) -> Key | None:
-    admit(tx, mode, host)
+    admission.admit(tx, mode, host)
     return keys.by_uri(tx, key_id)
 
 

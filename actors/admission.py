@@ -1,8 +1,10 @@
 """Which other servers we talk to at all: asked before anything comes in or goes out (R0, R16)."""
 
+from collections.abc import Awaitable, Callable
+
 from federation.errors import Refused
 from storage import peers
-from storage.database import Transaction
+from storage.database import Database, Transaction
 
 
 def admit(tx: Transaction, mode: str, host: str) -> None:
@@ -18,3 +20,12 @@ def admit(tx: Transaction, mode: str, host: str) -> None:
         raise Refused(f"{host} is blocked")
     if mode == "network" and policy != "allowed":
         raise Refused(f"{host} is not on our list")
+
+
+def gate(database: Database, mode: str) -> Callable[[str], Awaitable[None]]:
+    """The same for who has no transaction, such as the client before it asks another server."""
+
+    async def admitted(host: str) -> None:
+        await database.read(admit, mode, host)
+
+    return admitted

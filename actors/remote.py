@@ -6,6 +6,7 @@ them have one origin (PROTOCOL §1.4, SECURITY R2–R4, R9).
 """
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -73,8 +74,8 @@ async def _keep(server: Server, document: dict[str, Any]) -> Actor:
     return await server.database.write(save, read, federation_keys.listed(document))
 
 
-def save(tx: Transaction, read: RemoteFields, listed: list[Listed]) -> Actor:
-    """Keep an actor, and exactly the keys that its document lists now.
+def save(tx: Transaction, read: RemoteFields, listed: list[Listed] | None) -> Actor:
+    """Keep an actor, and exactly the keys that its document lists now; with None those it had.
 
     Raises Gone for one that was deleted (they do not come back), Refused for a key that belongs
     to somebody else.
@@ -84,7 +85,11 @@ def save(tx: Transaction, read: RemoteFields, listed: list[Listed]) -> Actor:
         raise Refused(f"{read.uri} is one of ours")
     if known is not None and known.state == "deleted":
         raise Gone(read.uri, 410)
+    if known is not None and _suspended_here(known):
+        read = replace(read, state="suspended")
     saved = actors.save_remote(tx, read)
+    if listed is None:
+        return saved
     try:
         keys.replace_remote(
             tx,
@@ -94,6 +99,11 @@ def save(tx: Transaction, read: RemoteFields, listed: list[Listed]) -> Actor:
     except keys.KeyTaken as taken:
         raise Refused(f"a key of {read.uri} belongs to another actor") from taken
     return saved
+
+
+def _suspended_here(known: Actor) -> bool:
+    """Whether it was we who suspended them: then no word of theirs ends it."""
+    return known.state == "suspended" and json.loads(known.document).get("suspended") is not True
 
 
 # --- reading a document ------------------------------------------------------------------------

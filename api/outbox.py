@@ -22,7 +22,7 @@ from federation import addresses, webfinger
 from federation.errors import Gone, Malformed, WireError
 from federation.vocabulary import MOST_RECIPIENTS, PUBLIC, addressing, id_of, type_of
 from outbox import dispatch
-from storage import actors, arrivals, objects
+from storage import actors, arrivals, objects, published
 from storage.actors import Actor
 from storage.arrivals import Arrival
 from storage.audience import Viewer
@@ -35,6 +35,9 @@ MEDIA_TYPES = frozenset({"application/activity+json", "application/ld+json", "ap
 BODY_SECONDS = 30.0
 FETCHES_AT_ONCE = 10
 
+# What an activity may carry, beside what it is about.
+_CARRIED = frozenset({"object", "target", "origin", "result", "instrument"})
+
 # A token for following alone may do these.
 _FOLLOWING = frozenset({"Follow", "Accept", "Reject"})
 
@@ -46,7 +49,7 @@ async def post(request: web.Request) -> web.Response:
     body = await _body(request)
     activity = _wrapped(documents.parse(body))
     shapes.check(activity)
-    _check_scope(activity, scopes)
+    await _check_scope(server, actor, activity, scopes)
     if id_of(activity.get("actor")) not in (None, actor.uri):
         raise Malformed(f"actor must be {actor.uri}, whose outbox this is")
     verb = dispatch.verb_of(activity)
@@ -87,12 +90,26 @@ async def _owner(server: Server, request: web.Request) -> tuple[Actor, frozenset
     return known
 
 
-def _check_scope(activity: dict[str, Any], scopes: frozenset[str]) -> None:
+async def _check_scope(
+    server: Server, actor: Actor, activity: dict[str, Any], scopes: frozenset[str]
+) -> None:
+    if "write" in scopes:
+        return
     kind = type_of(activity)
-    undone = activity["object"] if kind == "Undo" else None
-    following = kind in _FOLLOWING or (isinstance(undone, dict) and type_of(undone) == "Follow")
-    if "write" not in scopes and not (following and "follow" in scopes):
+    done = kind
+    if kind == "Undo":
+        done = await server.database.read(_undone, actor, activity["object"])
+    if done not in _FOLLOWING or "follow" not in scopes:
         raise web.HTTPForbidden(text=f"this token may not {kind}")
+
+
+def _undone(tx: Transaction, actor: Actor, given: Any) -> str:
+    """The type of what is to be undone: our record says it, where there is one."""
+    uri = id_of(given)
+    if uri is None:
+        return type_of(given)
+    sent = published.seen_by_uri(tx, Viewer(actor.id, local=True), uri)
+    return "" if sent is None else sent.type
 
 
 # --- what it says ------------------------------------------------------------------------------
@@ -231,9 +248,25 @@ def _inbox(tx: Transaction, actor: Actor, before: int | None, paged: bool) -> di
 
 
 def _shown(arrival: Arrival) -> dict[str, Any]:
-    """The activity as it came, with what it is about as it stands now."""
+    """The activity as it came, with what it is about as it stands now.
+
+    Of what else it carries only the name is shown: whose words those are nobody has checked.
+    """
     activity: dict[str, Any] = orjson.loads(arrival.body)
+    for name in _CARRIED & activity.keys():
+        activity[name] = _reference(activity[name])
     if arrival.post is not None:
         activity["object"] = orjson.loads(arrival.post.document)
         activity["object"].pop("@context", None)
     return {name: value for name, value in activity.items() if name not in ("bto", "bcc")}
+
+
+def _reference(carried: Any) -> Any:
+    """Something by its id and type, and an activity also by whose it is and what it is about."""
+    if isinstance(carried, list):
+        return [_reference(one) for one in carried]
+    if not isinstance(carried, dict):
+        return carried
+    named = {name: id_of(carried.get(name)) for name in ("id", "actor", "object")}
+    named["type"] = type_of(carried)
+    return {name: value for name, value in named.items() if value}

@@ -7,7 +7,7 @@ keep us waiting or fill our memory. https://www.w3.org/TR/activitypub/#retrievin
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
@@ -54,18 +54,24 @@ class Client:
         *,
         now: Callable[[], datetime],
         agent: str,
+        admit: Callable[[str], Awaitable[None]],
         resolver: AbstractResolver | None = None,
         ca_file: Path | str | None = None,
         proxy: str | None = None,
         own: frozenset[str] = frozenset(),
     ) -> None:
-        """`ca_file` is trusted beside the system's own authorities; `proxy` is the school's, as a
+        """`admit` raises Refused for a HOST that we do not talk to: it is asked before each GET,
+        for whoever names a URL, or answers with a redirect, may name anybody's. A delivery goes
+        only where its lane was opened.
+
+        `ca_file` is trusted beside the system's own authorities; `proxy` is the school's, as a
         URL; `own` are the HOSTs of this school, which is asked in the database and never over HTTP.
         Whatever `resolver` says is guarded; one that is Guarded already is taken as it is.
         """
         self.rules = rules
         self._now = now
         self._agent = agent
+        self._admitted = admit
         self._proxy = proxy
         self._own = own
         proxy_url = URL(proxy) if proxy else None
@@ -203,6 +209,7 @@ class Client:
             if address.wire in visited:
                 raise Malformed("redirects in a circle")
             visited.add(address.wire)
+            await self._admitted(address.authority)
             headers: dict[str, str] = {}
             if signer is not None:
                 headers = await self._signed("GET", address, signer, with_query=with_query)
@@ -278,7 +285,11 @@ class Client:
         self._names.judge(found)
 
     def _redirected(self, address: Address, location: str) -> Address:
-        return addresses.parse(urljoin(address.wire, location), self.rules)
+        try:
+            following = urljoin(address.wire, location)
+        except ValueError as error:
+            raise Malformed("a redirect that leads nowhere") from error
+        return addresses.parse(following, self.rules)
 
     def _answer(self, address: Address, response: aiohttp.ClientResponse, body: bytes) -> Answer:
         return Answer(

@@ -15,6 +15,8 @@ LONGEST_TEXT: Final = 20_000
 """Characters that a reader sees of one post."""
 LONGEST_HTML: Final = 100_000
 """Characters that the parser is given; markup counts."""
+MOST_TAGS: Final = 2_000
+"""Of which the parser is given the beginning: it takes the square of their number in time."""
 DEEPEST: Final = 32
 """Elements inside elements."""
 
@@ -115,7 +117,7 @@ def one_line(text: str, limit: int) -> str:
 
 
 def _sanitised(text: str) -> str:
-    text = _CONTROL.sub("", text[:LONGEST_HTML])
+    text = "<".join(_CONTROL.sub("", text[:LONGEST_HTML]).split("<")[: MOST_TAGS + 1])
     if _FOREIGN.search(text):
         text = _PARSER.clean(text)
         text = _FORMULA.sub(_formula_as_tex, text)

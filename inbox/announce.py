@@ -27,15 +27,10 @@ def receive(tx: Transaction, activity: Activity) -> None:
     post = _post(tx, activity, actor)
     if post.audience not in OPEN and post.author_id != actor.id:
         raise Refused("what is not public is passed on by its author only")
-    addressed = vocabulary.addressing(activity.json)
-    announces.add(
-        tx,
-        uri=activity.id,
-        actor_id=actor.id,
-        object_id=post.id,
-        audience=local.audience_of(tx, actor, addressed),
-    )
-    timelines.place(tx, post.id, post.author_id, announced_by=actor.id)
+    kind = local.audience_of(tx, actor, vocabulary.addressing(activity.json))
+    announces.add(tx, uri=activity.id, actor_id=actor.id, object_id=post.id, audience=kind)
+    if kind != "direct":  # else it is for whom it names, in their inbox
+        timelines.place(tx, post.id, post.author_id, announced_by=actor.id)
     author = actors.by_id(tx, post.author_id)
     if author is not None:
         concerned.notify(tx, author, "announce", actor, post)

@@ -82,7 +82,7 @@ async def _taken(server: Server, activity: Activity, message: Message, path: str
     incoming = Incoming(
         uri=activity.id,
         actor_uri=activity.actor,
-        owner_id=senders.inbox_of(standing),
+        owner_id=senders.inbox_of(activity, standing),
         type=activity.type,
         body=message.body,
     )

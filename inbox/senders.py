@@ -225,8 +225,12 @@ def allowed_to(kind: str, standing: Standing) -> None:
             concerned.in_good_standing(kind, state)
 
 
-def inbox_of(standing: Standing) -> int:
-    """404 where there is no inbox, or none that the signer may know of."""
+def inbox_of(activity: Activity, standing: Standing) -> int:
+    """404 where there is no inbox, or none that the signer may know of.
+
+    That something came to somebody's own inbox lets them read it (bcc). Only its author can say
+    so: what anybody else passes on is as if it had come to the shared one.
+    """
     if standing.owner_id is None:
         raise web.HTTPNotFound
-    return standing.owner_id
+    return standing.owner_id if standing.signer == activity.actor else SHARED

@@ -6,7 +6,7 @@ https://www.w3.org/TR/activitypub/#undo-activity-inbox
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from federation import vocabulary
+from federation import addresses, vocabulary
 from federation.activity import Activity
 from federation.errors import Refused
 from inbox import concerned
@@ -27,6 +27,8 @@ def receive(tx: Transaction, activity: Activity) -> None:
         return
     found = isinstance(subject, dict) and _by_description(tx, activity, actor, subject)
     if not found and uri is not None:
+        if not addresses.same_origin(uri, actor.uri, activity.rules):
+            raise Refused("nobody undoes what another did")
         objects.bury_unknown(tx, uri, actor.uri)
 
 

@@ -7,7 +7,7 @@ from federation import keys, vocabulary
 from federation.activity import Activity
 from federation.errors import Refused
 from inbox import concerned, posts
-from storage import actors, objects
+from storage import objects
 from storage.actors import Actor
 from storage.database import Transaction
 from storage.objects import Post
@@ -39,12 +39,8 @@ def _profile(tx: Transaction, activity: Activity, actor: Actor) -> None:
     read = remote.fields(document, activity.rules)
     if read.uri != actor.uri:
         raise Refused("a profile under another spelling of the actor's id")
-    listed = keys.listed(document)
-    if listed:
-        remote.save(tx, read, listed)
-    else:
-        # Some send their profile without its keys; that takes none away.
-        actors.save_remote(tx, read)
+    # Some send their profile without its keys; that takes none away.
+    remote.save(tx, read, keys.listed(document) or None)
 
 
 def _unknown(tx: Transaction, activity: Activity, actor: Actor) -> None:

@@ -8,10 +8,13 @@ and set aside; one whose post cannot be had now waits alone, the others go on.
 
 import asyncio
 import logging
+from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import replace
-from datetime import timedelta
-from itertools import groupby, takewhile
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import accumulate, groupby, takewhile
+
+import orjson
 
 from actors import admission
 from actors.server import Server
@@ -23,14 +26,18 @@ from inbox import concerned, dispatch, missing, posts
 from outbox import forward
 from storage import arrivals, received
 from storage.database import Busy, Transaction, Unavailable
-from storage.received import Received
+from storage.received import Incoming, Received
 
 log = logging.getLogger("inbox.worker")
 
 # A claim outlasts what is done under it: whoever is past half of it gives the rest back.
 LEASE = timedelta(minutes=10)
 CLAIM = 256
+# Walkers at once, and bytes that they have in hand.
 LANES = 64
+IN_HAND = 64 * 1024 * 1024
+# How much of that one server may have, which perhaps keeps us waiting on purpose (SECURITY R21).
+SHARE = 0.1
 # Rows of one sender that share a commit: few, for nobody else writes meanwhile.
 TOGETHER = 8
 # How long quick senders wait for slow ones before more work is claimed, in seconds.
@@ -54,49 +61,97 @@ AFTER_ERROR = timedelta(seconds=10)
 TRIES = 3
 
 
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What one walker has in hand: rows of a few senders of one server, a lane for each."""
+
+    host: str
+    lanes: list[list[Received]]
+
+    @property
+    def octets(self) -> int:
+        return sum(len(row.body) for lane in self.lanes for row in lane)
+
+
+Walking = dict[asyncio.Task[None], Errand]
+
+
 async def step(server: Server, limit: int = CLAIM) -> int:
     """One round: claim what is due and work on it. Answers how many rows that were."""
-    rows = await _claim(server, limit)
-    await asyncio.gather(*(_walk(server, lane) for lane in _lanes(rows)))
+    until = server.now() + LEASE / 2
+    rows = await server.database.write(received.claim, limit=limit, lease=LEASE, octets=IN_HAND)
+    errands, left = _errands(server, rows)
+    await _give_back(server, left)
+    await asyncio.gather(*(_walk(server, errand, until) for errand in errands))
     return len(rows)
 
 
 async def work(server: Server) -> None:
     """Work for ever. A sender who keeps us waiting does not keep the others waiting."""
-    walking: set[asyncio.Task[None]] = set()
+    walking: Walking = {}
     try:
         while True:
             try:
-                rows = await _claim(server, CLAIM) if len(walking) < LANES else []
+                begun = await _set_out(server, walking)
             except (Busy, Unavailable) as error:
                 log.warning("the database cannot be had: %s", error)
-                rows = []
+                begun = False
                 await asyncio.sleep(1)
-            walking |= {asyncio.create_task(_walk(server, lane)) for lane in _lanes(rows)}
-            if rows:
-                _, walking = await asyncio.wait(walking, timeout=ROUND)
+            if begun:
+                await asyncio.wait(walking, timeout=ROUND)
             elif walking:
-                walking = await _woken_or_free(server, walking)
+                await _woken_or_free(server, walking)
             else:
                 await server.database.woken("received", POLL)
+            walking = {task: errand for task, errand in walking.items() if not task.done()}
     finally:
         for task in walking:
             task.cancel()
         await asyncio.gather(*walking, return_exceptions=True)
 
 
-async def _woken_or_free(
-    server: Server, walking: set[asyncio.Task[None]]
-) -> set[asyncio.Task[None]]:
+async def _set_out(server: Server, walking: Walking) -> bool:
+    """Begin with what is due, unless it is of servers that we are still at work for."""
+    room = IN_HAND - sum(errand.octets for errand in walking.values())
+    if len(walking) >= LANES or room <= 0:
+        return False
+    until = server.now() + LEASE / 2
+    rows = await server.database.write(
+        received.claim,
+        limit=CLAIM,
+        lease=LEASE,
+        octets=room,
+        but={errand.host for errand in walking.values()},
+    )
+    errands, left = _errands(server, rows)
+    for errand in errands:
+        walking[asyncio.create_task(_walk(server, errand, until))] = errand
+    await _give_back(server, left)
+    return bool(errands)
+
+
+async def _woken_or_free(server: Server, walking: Walking) -> None:
     bell = asyncio.create_task(server.database.woken("received", POLL))
     await asyncio.wait({bell, *walking}, return_when=asyncio.FIRST_COMPLETED)
     bell.cancel()
     await asyncio.gather(bell, return_exceptions=True)
-    return {task for task in walking if not task.done()}
 
 
-async def _claim(server: Server, limit: int) -> list[Received]:
-    return await server.database.write(received.claim, limit=limit, lease=LEASE)
+def _errands(server: Server, rows: list[Received]) -> tuple[list[Errand], list[int]]:
+    """The rows dealt out to a few walkers for each server, and those that are too many for it."""
+    most = max(1, int(LANES * SHARE))
+    errands: list[Errand] = []
+    left: list[int] = []
+    hosts: dict[str, list[Received]] = {}
+    for row in rows:
+        hosts.setdefault(addresses.authority(row.actor_uri, server.rules), []).append(row)
+    for host, theirs in hosts.items():
+        sizes = accumulate(len(row.body) for row in theirs)
+        fits = bisect_right(list(sizes), IN_HAND * SHARE) or 1
+        left += [row.id for row in theirs[fits:]]
+        lanes = _lanes(theirs[:fits])
+        errands += [Errand(host, lanes[walker::most]) for walker in range(min(most, len(lanes)))]
+    return errands, left
 
 
 def _lanes(rows: Iterable[Received]) -> list[list[Received]]:
@@ -105,26 +160,31 @@ def _lanes(rows: Iterable[Received]) -> list[list[Received]]:
     return [list(lane) for _, lane in groupby(ordered, key=lambda row: row.actor_uri)]
 
 
-async def _walk(server: Server, lane: list[Received]) -> None:
-    """Work on the rows of one sender, strictly one after the other."""
-    left = list(lane)
-    until = server.now() + LEASE / 2
-    alone = 0  # how many are to be looked at one by one
+async def _walk(server: Server, errand: Errand, until: datetime) -> None:
+    """Work on the rows of an errand, as long as the claim on them surely holds."""
     try:
-        while left and server.now() < until:
-            done = 0 if alone else await _treat_together(server, left[:TOGETHER])
-            if done == 0:
-                await _treat(server, left[0])
-                done, alone = 1, alone - 1 if alone else min(TOGETHER, len(left)) - 1
-            del left[:done]
+        for lane in errand.lanes:
+            await _work_off(server, lane, until)
     except (Busy, Unavailable) as error:
         log.warning("the database cannot be had: %s", error)
     finally:
-        if left:
-            await _give_back(server, [row.id for row in left])
+        await _give_back(server, [row.id for lane in errand.lanes for row in lane])
+
+
+async def _work_off(server: Server, lane: list[Received], until: datetime) -> None:
+    """Work on the rows of one sender, strictly one after the other; they leave the lane."""
+    alone = 0  # how many are to be looked at one by one
+    while lane and server.now() < until:
+        done = 0 if alone else await _treat_together(server, lane[:TOGETHER])
+        if done == 0:
+            await _treat(server, lane[0])
+            done, alone = 1, alone - 1 if alone else min(TOGETHER, len(lane)) - 1
+        del lane[:done]
 
 
 async def _give_back(server: Server, ids: list[int]) -> None:
+    if not ids:
+        return
     try:
         await asyncio.shield(server.database.write(received.release, ids))
     except (Busy, Unavailable):
@@ -219,12 +279,22 @@ def _effect(
     else:
         for one in supplied:
             handler = dispatch.HANDLERS.get(one.type)
-            if handler is not None:
+            if handler is not None and (one.id == activity.id or _first_time(tx, one)):
                 handler.receive(tx, one)
         concerned.note_arrival(tx, activity, row.id)
         if host != tx.school.host:
             forward.forward(tx, activity, row.body)
     received.done(tx, [row.id])
+
+
+def _first_time(tx: Transaction, inner: Activity) -> bool:
+    """Whether what was passed on inside another activity may have its effect.
+
+    Who passes it on can do so again, long after its actor took it back. A post is kept once
+    whatever comes, and what was passed on beside it may need it now.
+    """
+    inside = Incoming(inner.id, inner.actor, 0, inner.type, orjson.dumps(inner.json))
+    return received.came_inside(tx, inside) or inner.type == "Create"
 
 
 def _join(tx: Transaction, activity: Activity, first: int) -> None:

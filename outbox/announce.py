@@ -9,10 +9,10 @@ from typing import Any
 from actors import local
 from federation.errors import Malformed, Refused
 from federation.vocabulary import PUBLIC, addressing, id_of
+from outbox import posts
 from outbox.publish import publish
-from storage import actors, announces, objects
+from storage import announces
 from storage.actors import Actor
-from storage.audience import Viewer
 from storage.database import Transaction
 from storage.objects import Post
 
@@ -25,20 +25,13 @@ def send(tx: Transaction, actor: Actor, activity: dict[str, Any]) -> str:
     Raises Malformed for a post that is not here or not for our actor, Refused for one that is not
     to be passed on, or was already.
     """
-    uri = id_of(activity.get("object"))
-    if uri is None:
-        raise Malformed("Announce needs the id of a post")
-    post = objects.seen_by_uri(tx, Viewer(actor.id, local=True), uri)
-    if post is None or post.deleted_at is not None:
-        raise Malformed(f"cannot announce {uri}: there is no such post, or you may not see it")
-    author = actors.by_id(tx, post.author_id)
-    assert author is not None
+    post, author = posts.seen(tx, actor, id_of(activity.get("object")), "announce")
     to, cc = _addresses(tx, actor, activity, post, author)
     audience = local.audience_of(tx, actor, addressing({"to": to, "cc": cc}))
-    sent = publish(tx, actor, {"type": "Announce", "object": uri, "to": to, "cc": cc})
+    sent = publish(tx, actor, {"type": "Announce", "object": post.uri, "to": to, "cc": cc})
     added = announces.add(tx, uri=sent, actor_id=actor.id, object_id=post.id, audience=audience)
     if not added:
-        raise Refused(f"you announced {uri} already")
+        raise Refused(f"you announced {post.uri} already")
     return sent
 
 

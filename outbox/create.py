@@ -10,12 +10,11 @@ from typing import Any
 from actors import local
 from federation.errors import Malformed
 from federation.vocabulary import CONTEXT, addressing, id_of, rfc3339, type_of
-from outbox import wording
+from outbox import posts, wording
 from outbox.audience import Audience, resolve
 from outbox.publish import publish
-from storage import actors, objects
+from storage import objects
 from storage.actors import Actor
-from storage.audience import Viewer
 from storage.database import Transaction
 
 TYPES = ("Note", "Article", "Page")
@@ -58,10 +57,8 @@ def _answered(tx: Transaction, actor: Actor, given: Mapping[str, Any]) -> Actor 
     uri = id_of(given.get("inReplyTo"))
     if uri is None:
         return None
-    post = objects.seen_by_uri(tx, Viewer(actor.id, local=True), uri)
-    if post is None or post.deleted_at is not None:
-        raise Malformed(f"cannot answer {uri}: there is no such post, or you may not see it")
-    return actors.by_id(tx, post.author_id)
+    _, author = posts.seen(tx, actor, uri, "answer")
+    return author
 
 
 def _addresses(

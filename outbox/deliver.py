@@ -20,7 +20,7 @@ from outbox.visit import Visit, report
 from storage import actors, deliveries, peers
 from storage.database import Transaction
 from storage.deliveries import Lane
-from storage.peers import Peer
+from storage.peers import Door
 
 log = logging.getLogger("outbox.deliver")
 
@@ -146,33 +146,33 @@ async def _check_gone(server: Server, lane: Lane, inboxes: list[str]) -> None:
 async def knock(server: Server) -> int:
     """Tell the peers of the last 60 days that we are here again; how many answered.
 
-    One signed GET of each peer's instance actor: hearing from us starts their lane to us.
+    One signed GET of an actor of each peer: hearing from us starts their lane to us.
     """
     since = server.now() - schedule.GIVE_UP
     doors = await server.database.read(_doors, server.mode, since)
     signer = await instance_signer(server)
     at_once = asyncio.Semaphore(KNOCKS_AT_ONCE)
 
-    async def ask(peer: Peer) -> int:
+    async def ask(door: Door) -> int:
         async with at_once:
             try:
-                answer = await server.client.get(str(peer.instance_actor), signer=signer)
+                answer = await server.client.get(door.uri, signer=signer)
             except WireError as error:
-                log.info("knock", extra={"peer": peer.host, "outcome": str(error)})
+                log.info("knock", extra={"peer": door.host, "outcome": str(error)})
                 return 0
-            log.info("knock", extra={"peer": peer.host, "outcome": str(answer.status)})
+            log.info("knock", extra={"peer": door.host, "outcome": str(answer.status)})
             return int(answer.ok)
 
-    answered = await asyncio.gather(*(ask(peer) for peer in doors))
+    answered = await asyncio.gather(*(ask(door) for door in doors))
     return sum(answered)
 
 
-def _doors(tx: Transaction, mode: str, since: datetime) -> list[Peer]:
+def _doors(tx: Transaction, mode: str, since: datetime) -> list[Door]:
     found = []
-    for peer in peers.knockable(tx, since):
+    for door in peers.knockable(tx, since):
         try:
-            admission.admit(tx, mode, peer.host)
+            admission.admit(tx, mode, door.host)
         except Refused:
             continue
-        found.append(peer)
+        found.append(door)
     return found

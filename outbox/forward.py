@@ -8,11 +8,10 @@ other reason to believe us. What is not public is never passed on.
 from collections.abc import Iterator
 from typing import Any
 
+from federation import addresses, proofs, vocabulary
 from federation import keys as federation_keys
-from federation import proofs, vocabulary
 from federation.activity import Activity
-from federation.addresses import authority
-from federation.errors import BadSignature
+from federation.errors import BadSignature, Malformed
 from storage import actors, deliveries, keys, objects, published
 from storage.actors import Actor
 from storage.database import Transaction
@@ -34,6 +33,8 @@ def forward(tx: Transaction, activity: Activity, body: bytes) -> int:
     addressed = vocabulary.addressing(activity.json)
     if vocabulary.audience(addressed, None, None) not in ("public", "unlisted"):
         return 0
+    if addressed.hidden:  # the bytes go on as they are, and would tell whom
+        return 0
     ours = f"{tx.school.url}/"
     collections = [uri for uri in (*addressed.to, *addressed.cc) if uri.startswith(ours)]
     owners = [owner for uri in collections if (owner := _owner(tx, uri)) is not None]
@@ -44,7 +45,7 @@ def forward(tx: Transaction, activity: Activity, body: bytes) -> int:
         return 0
     about = _about(tx, activity.json)
     return sum(
-        _pass_on(tx, owner, activity, body, authority(sender.uri, activity.rules))
+        _pass_on(tx, owner, activity, body, addresses.authority(sender.uri, activity.rules))
         for owner in owners
         if owner.id in about
     )
@@ -67,7 +68,7 @@ def _pass_on(tx: Transaction, owner: Actor, activity: Activity, body: bytes, ori
         uri=activity.id,
         actor_id=owner.id,
         type=activity.type,
-        object_uri=vocabulary.id_of(activity.object),
+        object_uri=_subject(activity),
         audience="public",
         document=body,
         forwarded=True,
@@ -76,6 +77,15 @@ def _pass_on(tx: Transaction, owner: Actor, activity: Activity, body: bytes, ori
         return 0
     to = deliveries.To(followers_of=owner.id, named=(), shared=(), reached_by=None)
     return deliveries.enqueue(tx, number, to, except_host=origin)
+
+
+def _subject(activity: Activity) -> str | None:
+    """The id of what it is about, if it is one; what others write there is kept in an index."""
+    named = vocabulary.id_of(activity.object)
+    try:
+        return addresses.canonical(named, activity.rules) if named else None
+    except Malformed:
+        return None
 
 
 # --- whether others can believe it -------------------------------------------------------------

@@ -12,7 +12,6 @@ from federation.vocabulary import id_of, type_of
 from outbox.publish import publish
 from storage import actors, announces, follows, likes, objects, published
 from storage.actors import Actor
-from storage.audience import Viewer
 from storage.database import Transaction
 
 _CAN_BE_UNDONE = ("Follow", "Like", "Announce")
@@ -35,9 +34,7 @@ def send(tx: Transaction, actor: Actor, activity: dict[str, Any]) -> str:
     if uri is None:
         raise Refused(f"there is no {kind} of {target} by you to undo")
     undone = {"id": uri, "type": kind, "actor": actor.uri, "object": target}
-    return publish(
-        tx, actor, {"type": "Undo", "object": undone, **_addresses(tx, actor, uri, target)}
-    )
+    return publish(tx, actor, {"type": "Undo", "object": undone, **_addresses(tx, actor, uri)})
 
 
 def _done(tx: Transaction, actor: Actor, given: Any) -> dict[str, Any]:
@@ -47,8 +44,8 @@ def _done(tx: Transaction, actor: Actor, given: Any) -> dict[str, Any]:
         if not isinstance(given, dict):
             raise Malformed("Undo needs the id of an activity, or its type and object")
         return {"type": type_of(given), "object": given.get("object")}
-    sent = published.seen_by_uri(tx, Viewer(actor.id, local=True), uri)
-    if sent is None or sent.actor_id != actor.id:
+    sent = published.own(tx, actor.id, uri)
+    if sent is None:
         raise Refused(f"{uri} is not an activity of yours")
     return {"type": sent.type, "object": sent.object_uri}
 
@@ -77,10 +74,9 @@ def _unannounce(tx: Transaction, actor: Actor, target: str) -> str | None:
     return announce.uri
 
 
-def _addresses(tx: Transaction, actor: Actor, uri: str, target: str) -> dict[str, Any]:
+def _addresses(tx: Transaction, actor: Actor, uri: str) -> dict[str, Any]:
     """Whoever was told of it is told again."""
-    sent = published.seen_by_uri(tx, Viewer(actor.id, local=True), uri)
-    if sent is None:
-        return {"to": [target]}
+    sent = published.own(tx, actor.id, uri)
+    assert sent is not None
     document = orjson.loads(sent.document)
     return {field: document.get(field, []) for field in ("to", "cc")}

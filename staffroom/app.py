@@ -11,6 +11,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from actors import admission
 from actors.server import SERVER, Server
 from federation import addresses
 from federation.client import Client
@@ -73,6 +74,7 @@ async def opened(settings: Settings) -> AsyncIterator[Server]:
             settings.rules,
             now=_now,
             agent=f"Staffroom/{version('staffroom')} (+{house.url})",
+            admit=admission.gate(database, settings.federation.mode),
             ca_file=settings.federation.extra_ca_file,
             proxy=settings.federation.proxy,
             own=frozenset({house.host, addresses.authority(house.url, settings.rules)}),

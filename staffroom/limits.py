@@ -26,7 +26,8 @@ REFUSALS = frozenset({400, 401, 403, 404, 413, 415, 421})
 
 @dataclass(frozen=True)
 class Limit:
-    """`burst` requests at once, then `per_second`; with `refused_only` only refusals count.
+    """`burst` requests at once, then `per_second`; with `refused_only` only refusals count, and
+    what is being looked at counts as refused until it was not.
 
     `per_token` is the burst of one bearer token (0: tokens are not looked at); it fills up as
     slowly in proportion.
@@ -68,6 +69,11 @@ class Buckets:
         while len(self._levels) > REMEMBERED:
             self._levels.popitem(last=False)
 
+    def give(self, door: str, who: str, burst: int, per_second: float) -> None:
+        """Put one drop back."""
+        level = self._level(door, who, burst, per_second)
+        self._levels[door, who] = (min(level + 1, float(burst)), self._now().timestamp())
+
     def _level(self, door: str, who: str, burst: int, per_second: float) -> float:
         known = self._levels.get((door, who))
         if known is None:
@@ -98,14 +104,12 @@ def limiting(
         wait = max(buckets.wait(door, *one) for one in asked)
         if wait > 0:
             return problem(429, headers={"Retry-After": str(int(wait) + 1)})
-        if not limit.refused_only:
-            for one in asked:
-                buckets.take(door, *one)
-            return await handler(request)
+        for one in asked:
+            buckets.take(door, *one)
         response = await handler(request)
-        if response.status in REFUSALS:
+        if limit.refused_only and response.status not in REFUSALS:
             for one in asked:
-                buckets.take(door, *one)
+                buckets.give(door, *one)
         return response
 
     return limited

@@ -83,8 +83,6 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/actor/inbox", documents.inbox, DOCUMENTS),
     Route("POST", "/actor/inbox", door.receive, DELIVERIES),
     Route("GET", "/actor/outbox", documents.outbox, DOCUMENTS),
-    Route("GET", "/actor/followers", documents.followers, DOCUMENTS),
-    Route("GET", "/actor/following", documents.following, DOCUMENTS),
     # the school as an organisation
     Route("GET", "/school", by_accept(documents.actor, people.profile_page), DOCUMENTS),
     Route("GET", "/school/inbox", documents.inbox, DOCUMENTS),

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from storage import sql
 from storage.tables import accounts
@@ -23,12 +23,3 @@ def add(tx: Transaction, actor_id: int, role: Role, password_hash: str | None = 
 def role(tx: Transaction, actor_id: int) -> Role | None:
     """None for those who have no account."""
     return tx.execute(select(accounts.c.role).where(accounts.c.actor_id == actor_id)).scalar()
-
-
-def set_password(tx: Transaction, actor_id: int, password_hash: str) -> None:
-    """Raises LookupError if there is no such account."""
-    changed = tx.execute(
-        update(accounts).where(accounts.c.actor_id == actor_id).values(password_hash=password_hash)
-    )
-    if not changed.rowcount:
-        raise LookupError(f"actor {actor_id} has no account")

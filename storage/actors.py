@@ -132,33 +132,6 @@ def local_by_username(tx: Transaction, username: str) -> Actor | None:
     return _one(tx.execute(_BY_USERNAME, {"of_username": username.lower()}).first())
 
 
-def by_handle(tx: Transaction, username: str, host: str) -> Actor | None:
-    """The actor that we would show under this handle.
-
-    A handle of this school names one of ours and nobody else. Where several others share one, an
-    active one comes first, then one whose id is on that host, then the one we met last.
-    """
-    if host == tx.school.host:
-        return local_by_username(tx, username)
-    peer = tables.peers
-    at_home = sql.any_row([peer], peer.c.id == actors.c.peer_id, peer.c.host == host)
-    row = tx.execute(
-        select(*COLUMNS)
-        .where(
-            func.lower(actors.c.username) == username.lower(),
-            actors.c.host == host,
-            actors.c.peer_id.is_not(None),
-        )
-        .order_by(
-            case((actors.c.state == "active", 0), else_=1),
-            case((at_home, 0), else_=1),
-            actors.c.id.desc(),
-        )
-        .limit(1)
-    ).first()
-    return None if row is None else Actor(*row)
-
-
 def at_inbox(tx: Transaction, peer_id: int, inbox: str) -> list[Actor]:
     """Active actors of a peer whose own inbox this is."""
     rows = tx.execute(

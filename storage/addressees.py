@@ -45,6 +45,7 @@ class Shape:
     shared: bool
     hidden: bool
     reached: Literal["nobody", "everyone", "entitled"]
+    open: bool  # it may be read by all
     personal: bool  # whoever was reached gets it to the personal inbox
 
 
@@ -85,6 +86,7 @@ def _shape(to: To, kind: str, intended: str) -> Shape:
         shared=bool(to.shared),
         hidden=bool(to.hidden),
         reached=reached,
+        open=intended in OPEN,
         personal=intended not in (*OPEN, "followers"),
     )
 
@@ -139,8 +141,12 @@ def _reached(shape: Shape) -> list[Inboxes]:
     post = objects.alias("post")
     reply = objects.alias("reply")
     about = post.c.uri == sql.words("to_post")
+    # Anybody can answer what they never saw: of a post that is not for all they learn nothing.
+    answered = select(reply.c.author_id.label("id")).where(
+        reply.c.in_reply_to == sql.words("to_post")
+    )
     people = union(
-        select(reply.c.author_id.label("id")).where(reply.c.in_reply_to == sql.words("to_post")),
+        *([] if shape.reached == "everyone" and not shape.open else [answered]),
         *(
             select(table.c.actor_id.label("id"))
             .join(post, post.c.id == table.c.object_id)

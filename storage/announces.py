@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, false, func, select
+from sqlalchemy import delete, func, select
 
 from storage import audience as audiences
-from storage import objects, sql, tables
+from storage import sql
 from storage.actors import COLUMNS as ACTOR_COLUMNS
 from storage.actors import Actor
-from storage.audience import OPEN, Viewer
-from storage.objects import Post
+from storage.audience import OPEN
 from storage.tables import actors, announces, timelines
 from storage.transaction import Transaction
 
@@ -77,26 +76,6 @@ _OF_OBJECT = (
 _PAGE_OF_OBJECT = sql.newest(_OF_OBJECT, announces.c.id)
 _COUNT = _OF_OBJECT.with_only_columns(func.count())
 
-_PAGE_BY_ACTOR = sql.newest(
-    select(announces.c.id, *objects.COLUMNS)
-    .select_from(announces)
-    .join(tables.objects, tables.objects.c.id == announces.c.object_id)
-    .join(actors, actors.c.id == announces.c.actor_id)
-    .where(
-        announces.c.actor_id == sql.number("of_actor"),
-        audiences.welcome(actors),
-        audiences.admits(
-            announces.c.audience,
-            announces.c.actor_id,
-            false(),
-            audiences.VIEWER,
-            audiences.VIEWER_IS_LOCAL,
-        ),
-        *objects.SHOWN,
-    ),
-    announces.c.id,
-)
-
 
 def of_object(
     tx: Transaction, object_id: int, *, before: int | None, limit: int
@@ -104,16 +83,6 @@ def of_object(
     """Who passed a post on to everybody, newest first, each with its cursor."""
     rows = tx.execute(_PAGE_OF_OBJECT, {"of_object": object_id, **sql.page(before, limit)})
     return [(row[0], sql.part(Actor, row, 1)) for row in rows]
-
-
-def by_actor(
-    tx: Transaction, viewer: Viewer, actor_id: int, *, before: int | None, limit: int
-) -> list[tuple[int, Post]]:
-    """What an actor passed on to the viewer, as far as they may see it, newest first."""
-    rows = tx.execute(
-        _PAGE_BY_ACTOR, audiences.seen_by(viewer, of_actor=actor_id, **sql.page(before, limit))
-    )
-    return [(row[0], sql.part(Post, row, 1)) for row in rows]
 
 
 def count(tx: Transaction, object_id: int) -> int:

@@ -29,19 +29,12 @@ class Key:
 
 _COLUMNS = sql.columns(keys, Key)
 _BY_URI = select(*_COLUMNS).where(keys.c.uri == sql.words("of_uri"))
-_BY_URIS = select(*_COLUMNS).where(keys.c.uri.in_(sql.one_of("uris")))
 _OF_ACTOR = select(*_COLUMNS).where(keys.c.actor_id == sql.number("of_actor")).order_by(keys.c.id)
 
 
 def by_uri(tx: Transaction, uri: str) -> Key | None:
     row = tx.execute(_BY_URI, {"of_uri": uri}).first()
     return None if row is None else Key(*row)
-
-
-def by_uris(tx: Transaction, uris: list[str]) -> dict[str, Key]:
-    """Those of these key ids that are known, by key id."""
-    rows = tx.execute(_BY_URIS, {"uris": sorted(set(uris))})
-    return {row.uri: Key(*row) for row in rows}
 
 
 def of_actor(tx: Transaction, actor_id: int) -> list[Key]:

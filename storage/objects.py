@@ -231,13 +231,11 @@ def _join(tx: Transaction, post_id: int, named: Iterable[tuple[int, bool]]) -> N
 # --- reading -----------------------------------------------------------------------------------
 
 _BY_URI = select(*COLUMNS).where(objects.c.uri == sql.words("of_uri"))
-_BY_IDS = select(*COLUMNS).where(objects.c.id.in_(sql.one_of("ids")), *SHOWN)
 _BY_AUTHOR = objects.c.author_id == sql.number("of_author")
 _REPLIES = objects.c.in_reply_to == sql.words("of_uri")
 _SEEN_BY_URI = _BY_URI.where(audience.VISIBLE)
 _PAGE_BY_AUTHOR = sql.newest(select(*COLUMNS).where(_BY_AUTHOR, *SHOWN), objects.c.id)
 _OPEN_PAGE_BY_AUTHOR = _PAGE_BY_AUTHOR.where(objects.c.audience.in_(OPEN))
-_COUNT_BY_AUTHOR = select(func.count()).select_from(objects).where(_BY_AUTHOR, *SHOWN)
 _PAGE_OF_REPLIES = sql.newest(select(*COLUMNS).where(_REPLIES, *SHOWN), objects.c.id)
 _COUNT_REPLIES = select(func.count()).select_from(objects).where(_REPLIES, *SHOWN)
 
@@ -252,12 +250,6 @@ def seen_by_uri(tx: Transaction, viewer: Viewer, uri: str) -> Post | None:
     """The post under this id if the viewer may see it; a deleted one if they could have."""
     row = tx.execute(_SEEN_BY_URI, audience.seen_by(viewer, of_uri=uri)).first()
     return None if row is None else Post(*row)
-
-
-def by_ids(tx: Transaction, viewer: Viewer, ids: Iterable[int]) -> dict[int, Post]:
-    """Those of these posts that the viewer may see and that are not deleted."""
-    rows = tx.execute(_BY_IDS, audience.seen_by(viewer, ids=sorted(set(ids))))
-    return {row.id: Post(*row) for row in rows}
 
 
 def by_author(
@@ -275,11 +267,6 @@ def by_author(
         statement, audience.seen_by(viewer, of_author=author_id, **sql.page(before, limit))
     )
     return [Post(*row) for row in rows]
-
-
-def count_by_author(tx: Transaction, viewer: Viewer, author_id: int) -> int:
-    """How many posts of this author the viewer may see."""
-    return tx.execute(_COUNT_BY_AUTHOR, audience.seen_by(viewer, of_author=author_id)).scalar_one()
 
 
 def replies(

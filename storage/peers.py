@@ -7,7 +7,7 @@ wins over whatever is allowed below it.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -55,8 +55,15 @@ class Peer:
     last_error: str | None
     succeeded_at: datetime | None
     heard_at: datetime | None
-    instance_actor: str | None
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where to knock at a peer."""
+
+    host: str
+    uri: str  # of an actor there
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,36 +220,26 @@ def heard(tx: Transaction, host: str) -> None:
     tx.wake("deliveries")
 
 
-def knockable(tx: Transaction, since: datetime) -> list[Peer]:
-    """Peers that lived after `since`, each with an actor of it to ask for.
-
-    `instance_actor` of what is returned is where to knock: the known instance actor, else an
-    Application, else any actor of that host.
-    """
-    anyone = (
+def knockable(tx: Transaction, since: datetime) -> list[Door]:
+    """The peers that lived after `since`, each with one actor of it: an Application if we know
+    one, which then stands for the server, else whom we met first."""
+    someone = (
         select(actors.c.uri)
         .where(actors.c.peer_id == peers.c.id, actors.c.state == "active")
         .order_by(case((actors.c.type == "Application", 0), else_=1), actors.c.id)
         .limit(1)
         .scalar_subquery()
     )
-    door = func.coalesce(peers.c.instance_actor, anyone)
     rows = tx.execute(
-        select(*_COLUMNS, door)
+        select(peers.c.host, someone)
         .where(
             or_(peers.c.heard_at >= since, peers.c.succeeded_at >= since),
-            door.is_not(None),
+            someone.is_not(None),
             ~peers.c.blocked,
         )
         .order_by(peers.c.id)
     )
-    return [replace(sql.part(Peer, row), instance_actor=row[-1]) for row in rows]
-
-
-def remember_instance_actor(tx: Transaction, host: str, uri: str) -> None:
-    peer = ensure(tx, host)
-    if peer.instance_actor != uri:
-        tx.execute(update(peers).where(peers.c.id == peer.id).values(instance_actor=uri))
+    return [Door(*row) for row in rows]
 
 
 def _sooner(moment: datetime) -> ColumnElement[Any]:

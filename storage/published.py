@@ -89,6 +89,11 @@ _SEEN_BY_URI = _SEEN.where(
         and_(or_(objects.c.deleted_at.is_(None), published.c.type == "Delete"), audiences.VISIBLE),
     ),
 )
+_OWN = select(*_COLUMNS).where(
+    published.c.uri == sql.words("of_uri"),
+    published.c.actor_id == sql.number("of_actor"),
+    ~published.c.forwarded,
+)
 _OUTBOX = _SEEN.where(
     published.c.actor_id == sql.number("of_actor"),
     published.c.type.in_(("Create", "Announce")),
@@ -108,6 +113,12 @@ def seen_by_uri(tx: Transaction, viewer: Viewer, uri: str) -> Published | None:
     was deleted only the Delete is left.
     """
     row = tx.execute(_SEEN_BY_URI, audiences.seen_by(viewer, of_uri=uri)).first()
+    return None if row is None else Published(*row)
+
+
+def own(tx: Transaction, actor_id: int, uri: str) -> Published | None:
+    """What this actor of ours sent, whether or not they may still see what it is about."""
+    row = tx.execute(_OWN, {"of_actor": actor_id, "of_uri": uri}).first()
     return None if row is None else Published(*row)
 
 

@@ -4,21 +4,24 @@ One row per inbox that a copy came to. A row is new, then done, or aside where i
 worked on and waits for a person. While a worker has it, it is leased: `claimed_until`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
+from itertools import accumulate
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Integer, and_, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Integer, and_, bindparam, func, select, update
 
 from storage import sql
-from storage.tables import Moment, received
+from storage.tables import Moment, actors, peers, received
 from storage.transaction import Transaction
 
 # Workers take rows one after the other, so that no two have rows of the same actor.
 _CLAIMING = 0x5374_6166_6601
+
+NO_LIMIT = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,20 @@ def _new(tx: Transaction, id_: int, row: Incoming) -> dict[str, Any]:
     }
 
 
+def came_inside(tx: Transaction, row: Incoming) -> bool:
+    """An activity came inside another, and has its effect now: true if it never came before.
+
+    From now on a copy of it, wherever it comes, is a further copy.
+    """
+    known = select(received.c.id).where(
+        received.c.uri == row.uri, received.c.actor_uri == row.actor_uri
+    )
+    if tx.execute(known.limit(1)).first() is not None:
+        return False
+    new = _new(tx, tx.new_id(), row) | {"state": "done"}
+    return tx.execute(_insert(sql.on_postgresql(tx)), new).first() is not None
+
+
 def _object_uri(body: bytes) -> str | None:
     """The id of what the activity is about, however it is written."""
     try:
@@ -94,8 +111,8 @@ def _object_uri(body: bytes) -> str | None:
     except orjson.JSONDecodeError:
         return None
     about = activity.get("object") if isinstance(activity, dict) else None
-    if isinstance(about, list) and about:
-        about = about[0]
+    if isinstance(about, list):
+        about = next((one for one in about if one is not None), None)
     if isinstance(about, dict):
         about = about.get("id")
     return about if isinstance(about, str) else None
@@ -107,7 +124,7 @@ def _object_uri(body: bytes) -> str | None:
 _OTHER = received.alias("other")
 _NOW = bindparam("moment", type_=Moment())
 _DUE = (
-    select(received.c.id)
+    select(received.c.id, func.length(received.c.body))
     .where(
         received.c.state == "new",
         received.c.due_at <= _NOW,
@@ -120,6 +137,14 @@ _DUE = (
     )
     .order_by(received.c.due_at, received.c.id)
     .limit(bindparam("most", type_=Integer))
+)
+_DUE_FROM_OTHERS = _DUE.where(
+    ~sql.any_row(
+        [actors, peers],
+        actors.c.uri == received.c.actor_uri,
+        peers.c.id == actors.c.peer_id,
+        peers.c.host.in_(sql.one_of("but")),
+    )
 )
 _CLAIM = (
     update(received)
@@ -146,18 +171,32 @@ _FIRST_COPY = (
 )
 
 
-def claim(tx: Transaction, *, limit: int, lease: timedelta) -> list[Received]:
+def claim(
+    tx: Transaction,
+    *,
+    limit: int,
+    lease: timedelta,
+    octets: int = NO_LIMIT,
+    but: Collection[str] = (),
+) -> list[Received]:
     """Take up to `limit` rows that are due, for as long as `lease`, in order of arrival.
 
-    An actor of whom somebody else has a row is left out; a row put off until later does not hold
-    up what came after it.
+    An actor of whom somebody else has a row is left out, and so is whoever is of one of the hosts
+    in `but`; a row put off until later does not hold up what came after it. The bodies are
+    `octets` long at most, if the first alone is not longer.
     """
     if sql.on_postgresql(tx):
         tx.execute(select(func.pg_advisory_xact_lock(_CLAIMING)))
-    ids = tx.execute(_DUE, {"moment": tx.now, "most": limit}).scalars().all()
-    if not ids:
+    which = {"moment": tx.now, "most": limit}
+    if but:
+        due = tx.execute(_DUE_FROM_OTHERS, {**which, "but": sorted(but)}).all()
+    else:
+        due = tx.execute(_DUE, which).all()
+    if not due:
         return []
-    taken = tx.execute(_CLAIM, {"taken": ids, "lease_end": tx.now + lease})
+    sizes = accumulate(size for _, size in due)
+    ids = [id_ for (id_, _), so_far in zip(due, sizes, strict=True) if so_far <= octets]
+    taken = tx.execute(_CLAIM, {"taken": ids or [due[0][0]], "lease_end": tx.now + lease})
     return sorted((Received(*row) for row in taken), key=lambda row: row.id)
 
 
@@ -197,16 +236,6 @@ def first_copy(tx: Transaction, row: Received) -> int | None:
     """The copy of the same activity, in another inbox, that already had its effect."""
     return tx.execute(
         _FIRST_COPY, {"of_uri": row.uri, "of_actor": row.actor_uri, "of_row": row.id}
-    ).scalar()
-
-
-def next_due(tx: Transaction) -> datetime | None:
-    """When the next row that nobody has will be due; in the past if one is due now."""
-    return tx.execute(
-        select(func.min(received.c.due_at, type_=received.c.due_at.type)).where(
-            received.c.state == "new",
-            or_(received.c.claimed_until.is_(None), received.c.claimed_until <= tx.now),
-        )
     ).scalar()
 
 

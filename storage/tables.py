@@ -109,7 +109,6 @@ peers = Table(
     Column("last_error", Text),
     _when("succeeded_at", nullable=True),
     _when("heard_at", nullable=True),  # last valid signed request from it
-    Column("instance_actor", Text),  # where a starting school knocks
     _when("created_at"),
     Index(
         "ix_peers_due",

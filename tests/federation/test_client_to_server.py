@@ -208,6 +208,31 @@ async def test_somebody_is_followed_by_handle(
     assert [bob.uri] == list(map(str, following))
 
 
+async def test_somebody_who_approves_followers_lets_one_in_and_sends_them_away_again(
+    town: Town, oakfield: TownSchool, riverside: TownSchool, alice: Person
+) -> None:
+    bob = await riverside.staff("bob")
+    await bob.post({"type": "Update", "object": {"id": bob.uri, "manuallyApprovesFollowers": True}})
+    await alice.post({"type": "Follow", "object": bob.uri})
+    await town.settle()
+    assert await oakfield.collection(f"{alice.uri}/following", as_=alice) == []
+
+    (request,) = await bob.inbox()
+    assert (request["type"], request["actor"]) == ("Follow", alice.uri)
+    await bob.post({"type": "Accept", "object": request["id"]})
+    await town.settle()
+    following = await oakfield.collection(f"{alice.uri}/following", as_=alice)
+    assert [bob.uri] == list(map(str, following))
+
+    await bob.post({"type": "Reject", "object": request["id"]})
+    await town.settle()
+    assert await oakfield.collection(f"{alice.uri}/following", as_=alice) == []
+    assert await riverside.collection(f"{bob.uri}/followers", as_=bob) == []
+    await bob.say("For those who follow me")
+    await town.settle()
+    assert [activity["type"] for activity in await alice.inbox()] == ["Reject", "Accept"]
+
+
 async def test_an_address_that_cannot_be_had_is_named_and_nothing_is_written(
     oakfield: TownSchool, riverside: TownSchool, alice: Person
 ) -> None:
@@ -268,6 +293,7 @@ async def test_a_post_that_never_came_is_liked_and_passed_on_and_its_author_is_t
 ) -> None:
     bob, head = await riverside.staff("bob"), await oakfield.staff("head")
     await head.post({"type": "Follow", "object": alice.uri})
+    await town.settle()
     shared = await bob.say("The whole unit on forces")
     for kind in ("Like", "Announce"):
         await alice.post({"type": kind, "object": shared["id"]})
@@ -275,7 +301,7 @@ async def test_a_post_that_never_came_is_liked_and_passed_on_and_its_author_is_t
 
     assert [activity["type"] for activity in await bob.inbox()] == ["Announce", "Like"]
     liked = await oakfield.collection(f"{alice.uri}/liked", as_=alice)
-    assert liked == [shared["id"]]
+    assert list(map(str, liked)) == [shared["id"]]
     (row,) = await oakfield.read(timelines.home, head.id, before=None, limit=40)
     assert row.announced_by is not None
     assert (row.post.uri, row.author.uri, row.announced_by.uri) == (
@@ -342,6 +368,20 @@ async def test_an_inbox_shows_each_post_as_it_stands_now(
     await town.settle()
     assert posts(await alice.inbox())[0]["type"] == "Tombstone"
     assert b"Lab" not in (await oakfield.get(f"{alice.uri}/inbox?page=first", as_=alice)).body
+
+
+async def test_nobody_reads_in_their_inbox_who_else_was_told_in_secret(
+    town: Town, oakfield: TownSchool, alice: Person
+) -> None:
+    eve = (await town.stranger("village")).person("eve")
+    secret = "https://village.example/people/secret"
+    thing = {"id": "https://village.example/things/1", "type": "Note", "bcc": [secret]}
+    offer = eve.activity("Offer", {**thing, "attachment": {"bto": secret}}, to=[alice.uri])
+    await eve.send(oakfield.shared_inbox, offer | {"bto": secret})
+    await town.settle()
+    (arrived,) = await alice.inbox()
+    assert arrived["id"] == offer["id"]
+    assert secret not in str(arrived)
 
 
 async def test_an_inbox_is_read_page_by_page_newest_first(

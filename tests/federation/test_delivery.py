@@ -599,12 +599,11 @@ async def test_a_school_that_opens_knocks_at_the_peers_it_knows(lanes: Lanes) ->
     await gone.shut()
     for host in ("riverside.example", "gone.example"):
         await lanes.oakfield.write(peers.heard, host)
-        await lanes.oakfield.write(peers.remember_instance_actor, host, f"https://{host}/instance")
     long_ago = await lanes.inn("longago")
     assert await deliver.knock(lanes.oakfield.server) == 1
 
     ((path, headers),) = inn.fetched
-    assert path == "/instance"
+    assert path == "/users/fan"
     signer = await lanes.oakfield.read(local.instance_signer)
     assert signer.key_id in headers["Signature"]
     assert long_ago.fetched == []

@@ -896,7 +896,7 @@ CHECKS = {
     "senders.signed_by": Check(senders, "signed_by", nothing),
     "senders.speaks_for_itself": Check(senders, "speaks_for_itself", nothing_async),
     "senders.gone_by_its_own_word": Check(senders, "gone_by_its_own_word", gone_anyhow),
-    "senders.inbox_of": Check(senders, "inbox_of", lambda standing: standing.owner_id or 0),
+    "senders.inbox_of": Check(senders, "inbox_of", lambda _, standing: standing.owner_id or 0),
     "missing.vouched_for": Check(missing, "vouched_for", nothing),
     "concerned.in_good_standing": Check(concerned, "in_good_standing", nothing),
 }

@@ -1,12 +1,17 @@
 """The first things two schools do with each other."""
 
+from collections.abc import Callable
+
 import orjson
 import pytest
 
 from actors import local
 from federation.signatures import Signer
 from outbox import deliver
+from storage import peers
+from storage.database import Unavailable
 from tests.town import HTML, Person, Town
+from tests.town.streets import Authority
 
 PUBLIC = "https://www.w3.org/ns/activitystreams#Public"
 
@@ -121,6 +126,18 @@ async def test_a_school_keeps_everything_when_it_closes_and_opens_again(town: To
     town.clock.advance(days=42)
     await alice.school.open()
     assert (await alice.inbox())[0]["object"]["id"] == note["id"]
+
+
+async def test_a_town_leaves_no_school_open_not_even_one_that_fell_silent(
+    authority: Authority, fresh_database: Callable[[], str]
+) -> None:
+    async with Town(authority, fresh_database) as town:
+        oakfield, riverside = await town.school("oakfield"), await town.school("riverside")
+        await riverside.go_silent()
+        assert await riverside.read(peers.by_host, oakfield.host) is not None
+    for school in (oakfield, riverside):
+        with pytest.raises(Unavailable):
+            await school.read(peers.by_host, "village.example")
 
 
 async def test_a_school_that_is_not_on_the_list_is_not_heard(town: Town) -> None:

@@ -1,7 +1,6 @@
 """Everyone we know: our own people and those of other schools."""
 
 import json
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -89,26 +88,6 @@ def test_who_was_deleted_does_not_come_back(tx: Transaction) -> None:
     actors.bury(tx, bob.id)
     again = colleague(tx, "bob")
     assert (again.id, again.state, again.name) == (bob.id, "deleted", "")
-
-
-def test_a_handle_of_ours_names_one_of_ours(tx: Transaction) -> None:
-    actors.save_remote(tx, replace(remote_fields("ada"), host="oakfield.example"))
-    assert actors.by_handle(tx, "ada", "oakfield.example") is None
-    ada = person(tx, "ada")
-    assert actors.by_handle(tx, "ADA", "oakfield.example") == ada
-
-
-def test_of_several_with_one_handle_the_one_at_home_is_shown(tx: Transaction) -> None:
-    home = colleague(tx, "bob", "hill.example")
-    split = actors.save_remote(
-        tx, replace(remote_fields("bob", "elsewhere.example"), host="hill.example")
-    )
-    assert actors.by_handle(tx, "bob", "hill.example") == home
-    actors.bury(tx, home.id)
-    found = actors.by_handle(tx, "Bob", "hill.example")
-    assert found is not None
-    assert found.id == split.id
-    assert actors.by_handle(tx, "bob", "nowhere.example") is None
 
 
 def test_people_are_listed_by_name_without_who_left(tx: Transaction) -> None:

@@ -116,6 +116,14 @@ def test_what_is_not_public_is_never_passed_on(
     assert arrives(tx, proven(tx, bob, document)) == 0
 
 
+def test_whom_an_answer_names_in_secret_is_not_passed_on(
+    tx: Transaction, alice: Actor, bob: Actor, asked: Post
+) -> None:
+    # The bytes are proven as they are, so the names cannot be taken out of them.
+    document = answer(alice, bob, asked.uri, bcc=[f"{bob.uri}-and-friend"])
+    assert arrives(tx, proven(tx, bob, document)) == 0
+
+
 def test_what_others_could_not_believe_is_not_passed_on(
     tx: Transaction, alice: Actor, bob: Actor, asked: Post
 ) -> None:

@@ -2,8 +2,10 @@
 
 import itertools
 import json
+import textwrap
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -851,6 +853,21 @@ def test_what_is_done_to_one_of_ours_lies_with_them_though_unaddressed(
     subject = alice.uri if kind == "Follow" else post(tx, alice).uri
     made = act(bob, kind, subject, to=[], cc=[])
     assert lay(made, alice, carol) == (set() if kind == "Wave" else {"alice"})
+
+
+def test_the_example_for_contributors_does_what_it_says(tx: Transaction) -> None:
+    page = (Path(__file__).parent.parent.parent / "CONTRIBUTING.md").read_text()
+    example = page.split("```python\n")[1].split("```")[0]
+    listen: dict[str, Any] = {}
+    exec(textwrap.dedent(example), listen)
+
+    alice, bob = person(tx, "alice"), colleague(tx, "bob")
+    heard = post(tx, alice)
+    listen["receive"](tx, act(bob, "Listen", heard.uri))
+    (told,) = notifications.recent(tx, alice.id, before=None, limit=40)
+    assert (told.kind, told.actor.id, told.post) == ("listen", bob.id, heard)
+    with pytest.raises(Refused):
+        listen["receive"](tx, act(bob, "Listen", post(tx, alice, audience="direct").uri))
 
 
 def test_nothing_is_published_by_what_only_arrives(tx: Transaction) -> None:

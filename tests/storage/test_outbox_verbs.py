@@ -623,6 +623,40 @@ def test_a_follow_a_like_and_an_announce_are_taken_back(
     assert announces.get(tx, alice.id, seen.id) is None
 
 
+@pytest.mark.parametrize("by_id", [True, False])
+def test_a_like_is_taken_back_though_its_post_is_not_shown_any_more(
+    tx: Transaction, alice: Actor, bob: Actor, by_id: bool
+) -> None:
+    follow = does(tx, alice, type="Follow", object=bob.uri)
+    follows.accept(tx, alice.id, bob.id)
+    seen = post(tx, bob, audience="followers")
+    like = does(tx, alice, type="Like", object=seen.uri)
+    does(tx, alice, type="Undo", object=follow)
+    assert not audience.can_see(tx, Viewer(alice.id, local=True), seen.id)
+
+    named: Any = like if by_id else {"type": "Like", "object": seen.uri}
+    undo = does(tx, alice, type="Undo", object=named)
+    assert inboxes(tx, undo) == [bob.inbox]
+    assert likes.get(tx, alice.id, seen.id) is None
+
+
+@pytest.mark.parametrize("by_id", [True, False])
+def test_an_announce_is_taken_back_where_it_went_though_its_author_was_suspended(
+    tx: Transaction, alice: Actor, head: Actor, by_id: bool
+) -> None:
+    carol = colleague(tx, "carol", "hillside.example")
+    follow(tx, carol, alice)
+    seen = post(tx, head)
+    announce = does(tx, alice, type="Announce", object=seen.uri)
+    actors.update_local(tx, head.id, state="suspended")
+    assert not audience.can_see(tx, Viewer(alice.id, local=True), seen.id)
+
+    named: Any = announce if by_id else {"type": "Announce", "object": seen.uri}
+    undo = does(tx, alice, type="Undo", object=named)
+    assert inboxes(tx, undo) == [carol.shared_inbox]
+    assert announces.get(tx, alice.id, seen.id) is None
+
+
 def test_nobody_takes_back_what_another_did(
     tx: Transaction, alice: Actor, head: Actor, bob: Actor
 ) -> None:

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, update
 
 from storage import deliveries, peers, tables
-from storage.peers import Policy
+from storage.peers import Door, Policy
 from storage.transaction import Transaction
-from tests.storage.people import colleague, follow, later, person, post, remote_fields, send
+from tests.storage.people import colleague, follow, later, person, post, send
 
 RIVERSIDE = "riverside.example"
 
@@ -181,7 +181,6 @@ def test_a_starting_school_knocks_at_an_actor_of_each_living_peer(tx: Transactio
     colleague(tx, "bob")
     colleague(tx, "relay", type="Application", uri=f"https://{RIVERSIDE}/actor")
     colleague(tx, "cy", host="hill.example")
-    peers.remember_instance_actor(tx, "hill.example", "https://hill.example/actor")
     colleague(tx, "dee", host="blocked.example")
     peers.ensure(tx, "nobody-known.example")
     for host in (RIVERSIDE, "hill.example", "blocked.example", "nobody-known.example"):
@@ -189,11 +188,10 @@ def test_a_starting_school_knocks_at_an_actor_of_each_living_peer(tx: Transactio
     peers.set_policy(tx, "blocked.example", "blocked")
     colleague(tx, "eve", host="silent.example")
     since = tx.now - timedelta(days=60)
-    doors = {peer.host: peer.instance_actor for peer in peers.knockable(tx, since)}
-    assert doors == {
-        RIVERSIDE: f"https://{RIVERSIDE}/actor",
-        "hill.example": "https://hill.example/actor",
-    }
+    assert peers.knockable(tx, since) == [
+        Door(RIVERSIDE, f"https://{RIVERSIDE}/actor"),
+        Door("hill.example", "https://hill.example/users/cy"),
+    ]
     assert peers.knockable(tx, tx.now + timedelta(seconds=1)) == []
 
 
@@ -201,5 +199,4 @@ def test_a_starting_school_knocks_at_an_actor_of_each_living_peer(tx: Transactio
 def test_a_peer_lives_by_what_it_sent_or_took(tx: Transaction, field: str) -> None:
     colleague(tx, "bob")
     tx.execute(update(tables.peers).values({field: tx.now}))
-    assert [peer.host for peer in peers.knockable(tx, tx.now)] == [RIVERSIDE]
-    assert remote_fields("bob").peer_host == RIVERSIDE
+    assert [door.host for door in peers.knockable(tx, tx.now)] == [RIVERSIDE]

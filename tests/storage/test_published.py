@@ -91,6 +91,19 @@ def test_an_activity_about_a_hidden_post_does_not_show_it(tx: Transaction) -> No
     assert sees(tx, Viewer(ada.id, True), announce)
 
 
+def test_ones_own_activity_is_found_though_its_post_is_hidden_by_now(tx: Transaction) -> None:
+    ada, ben, bob = person(tx, "ada"), person(tx, "ben"), colleague(tx, "bob")
+    like = activity(tx, ada, post(tx, bob, audience="direct"), kind="Like", audience="direct")
+    uri = activity_uri(tx, like)
+    assert not sees(tx, Viewer(ada.id, True), like)
+    found = published.own(tx, ada.id, uri)
+    assert found is not None
+    assert (found.id, found.type) == (like, "Like")
+    assert published.own(tx, ben.id, uri) is None
+    passed_on = activity(tx, ada, post(tx, bob), forwarded=True)
+    assert published.own(tx, ada.id, activity_uri(tx, passed_on)) is None
+
+
 def test_an_outbox_shows_what_was_said_and_passed_on_to_its_viewer(tx: Transaction) -> None:
     ada, bob = person(tx, "ada"), colleague(tx, "bob")
     follow(tx, bob, ada)

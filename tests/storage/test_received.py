@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,7 +13,7 @@ from storage import received, tables
 from storage.received import Incoming, Received
 from storage.transaction import Transaction
 from tests.storage.meeting import meet
-from tests.storage.people import arriving, later
+from tests.storage.people import arriving, colleague, later
 
 BOB = "https://riverside.example/users/bob"
 CY = "https://hill.example/users/cy"
@@ -126,7 +127,6 @@ def test_a_row_put_off_does_not_hold_up_what_came_after_it(tx: Transaction) -> N
     (third,) = claim(tx)
     assert third.uri.endswith("3")
     received.done(tx, [third.id])
-    assert received.next_due(tx) == tx.now + timedelta(minutes=30)
     assert received.pending(tx) == 1
     later(tx, minutes=30)
     (again,) = claim(tx)
@@ -140,7 +140,6 @@ def test_a_row_set_aside_waits_for_a_person_with_its_reason(tx: Transaction) -> 
     later(tx, days=1)
     assert claim(tx) == []
     assert received.pending(tx) == 0
-    assert received.next_due(tx) is None
     kept = tx.execute(select(tables.received.c.state, tables.received.c.reason)).one()
     assert tuple(kept) == ("aside", "the handler raised KeyError")
 
@@ -171,3 +170,18 @@ def test_two_processes_claiming_at_once_never_share_a_sender(
         claiming.end()
     assert len(mine) == 2
     assert theirs == []
+
+
+def test_no_more_is_claimed_than_can_be_held_and_nothing_of_who_keeps_us_waiting(
+    tx: Transaction,
+) -> None:
+    bob = colleague(tx, "bob", "riverside.example")
+    cy = colleague(tx, "cy", "hill.example")
+    bodies = [b'{"a":"' + b"x" * 90 + b'"}'] * 4
+    for number, (who, body) in enumerate(zip((bob, bob, cy, cy), bodies, strict=True)):
+        received.add_all(tx, [Incoming(f"{who.uri}/{number}", who.uri, 0, "Create", body)])
+    again = partial(received.claim, tx, limit=100, lease=timedelta(0))
+    assert len(again(octets=250)) == 2
+    assert len(again(octets=1)) == 1
+    others = again(but={"riverside.example", "moor.example"})
+    assert [row.actor_uri for row in others] == [cy.uri, cy.uri]

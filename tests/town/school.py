@@ -10,7 +10,7 @@ from aiohttp import web
 from multidict import CIMultiDictProxy
 from yarl import URL
 
-from actors import accounts, local, staff
+from actors import accounts, admission, local, staff
 from actors.server import Server
 from federation.addresses import Rules
 from federation.client import Client
@@ -106,6 +106,7 @@ class TownSchool:
         self.mode = mode
         self.database_url = database_url
         self.listening = False
+        self._open = False
         self._port = 0
         self._runner: web.AppRunner | None = None
 
@@ -124,11 +125,13 @@ class TownSchool:
             rules,
             now=self.town.clock,
             agent=f"Staffroom (+{self.url})",
+            admit=admission.gate(database, self.mode),
             resolver=Watched(self.town.streets, rules),
             ca_file=str(self.town.authority.file),
             own=frozenset({self.host}),
         )
         self.server = Server(house, database, client, rules, self.mode, self.town.clock)
+        self._open = True
         await database.write(_found, house)
         await self.listen()
 
@@ -152,9 +155,10 @@ class TownSchool:
         self.listening = False
 
     async def shut(self) -> None:
-        """Stop everything; what was kept stays in the database."""
-        if not self.listening:
+        """Stop everything, silent or not; what was kept stays in the database."""
+        if not self._open:
             return
+        self._open = False
         await self.go_silent()
         await self.server.client.close()
         await self.server.database.close()

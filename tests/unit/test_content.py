@@ -1,5 +1,6 @@
 """What people wrote: the words arrive, the tricks do not."""
 
+import time
 from html.parser import HTMLParser
 
 import pytest
@@ -214,3 +215,11 @@ def test_whatever_is_typed_is_shown_as_it_was_typed(typed: str) -> None:
     seen = Seen()
     seen.feed(content.paragraphs(typed))
     assert seen.tags <= {"p", "br", "a"}
+
+
+def test_a_heap_of_markup_does_not_keep_the_school_busy() -> None:
+    heap = "".join(f"<i lang=a{number}>" for number in range(10_000)) + "deep"
+    began = time.process_time()
+    assert "deep" not in content.clean(heap)
+    assert time.process_time() - began < 1
+    assert content.plain("<b>x</b>" * 500) == "x" * 500

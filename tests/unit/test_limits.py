@@ -1,5 +1,6 @@
 """How often one caller may knock."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 
@@ -25,6 +26,14 @@ async def door(request: web.Request) -> web.Response:
     return web.Response(status=int(request.query.get("status", 200)))
 
 
+two_are_inside = asyncio.Barrier(2)
+
+
+async def slow(request: web.Request) -> web.Response:
+    await two_are_inside.wait()
+    return await door(request)
+
+
 async def other(request: web.Request) -> web.Response:
     return web.Response()
 
@@ -33,10 +42,11 @@ async def school(
     aiohttp_client: AiohttpClient, clock: Clock, limit: Limit
 ) -> TestClient[web.Request, web.Application]:
     proxies = (ip_network("127.0.0.1/32"),)
-    known: dict[Handler, Limit] = {door: limit, other: Limit(1000, 1)}
+    known: dict[Handler, Limit] = {door: limit, slow: limit, other: Limit(1000, 1)}
     app = web.Application(middlewares=[limits.limiting(known, clock, proxies)])
     app.router.add_get("/door", door)
     app.router.add_get("/same/door", door)
+    app.router.add_get("/slow", slow)
     app.router.add_get("/other", other)
     return await aiohttp_client(app)
 
@@ -66,6 +76,14 @@ async def test_other_servers_are_counted_only_when_they_are_refused(
     for _ in range(2):
         assert (await client.get("/door?status=401")).status == 401
     assert (await client.get("/door?status=202")).status == 429
+
+
+async def test_whoever_is_refused_slowly_is_not_let_in_a_hundred_times_meanwhile(
+    aiohttp_client: AiohttpClient,
+) -> None:
+    client = await school(aiohttp_client, Clock(), Limit(2, 1, refused_only=True))
+    answers = await asyncio.gather(*(client.get("/slow?status=401") for _ in range(6)))
+    assert sorted(answer.status for answer in answers) == [401, 401, 429, 429, 429, 429]
 
 
 async def test_one_token_does_not_use_up_what_a_whole_staff_room_shares(

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from storage import actors, announces, follows, likes, notifications, objects, tables
+from storage import actors, announces, audience, follows, likes, notifications, objects, tables
 from storage.audience import Viewer
 from storage.database import Transaction
 from storage.objects import Post
@@ -211,8 +211,8 @@ async def unlisted(scene: Scene, case: dict[str, Any]) -> None:
 async def direct(scene: Scene, case: dict[str, Any]) -> None:
     post = await kept(scene, case, "direct")
     for reader, may in ((scene.lee, True), (scene.kim, False)):
-        seen = await scene.school.read(objects.by_ids, Viewer(reader.id, True), [post.id])
-        assert bool(seen) is may
+        viewer = Viewer(reader.id, True)
+        assert await scene.school.read(audience.can_see, viewer, post.id) is may
     assert await scene.told(scene.lee) == ["mention"]
 
 

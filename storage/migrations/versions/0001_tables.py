@@ -52,7 +52,6 @@ def _peers() -> None:
         sa.Column("last_error", sa.Text(), nullable=True),
         sa.Column("succeeded_at", sa.BigInteger(), nullable=True),
         sa.Column("heard_at", sa.BigInteger(), nullable=True),
-        sa.Column("instance_actor", sa.Text(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_peers"),
         sa.UniqueConstraint("host", name="uq_peers_host"),
