@@ -10,17 +10,15 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from actors import admission, remote
-from actors.server import Server, instance_signer
-from federation.errors import Gone, Refused, WireError
+from actors import remote
+from actors.server import Server
+from federation.errors import Gone, WireError
 from outbox import schedule
 from outbox.visit import Visit, report
-from storage import actors, deliveries, peers
-from storage.database import Transaction
+from storage import actors, deliveries
 from storage.deliveries import Lane
-from storage.peers import Door
 
 log = logging.getLogger("outbox.deliver")
 
@@ -34,8 +32,6 @@ CHECKS_IN_A_VISIT = 3
 
 POLL_SECONDS = 5.0
 SWEEP = timedelta(hours=1)
-
-KNOCKS_AT_ONCE = 20
 
 Dice = Callable[[], float]
 
@@ -138,41 +134,3 @@ async def _check_gone(server: Server, lane: Lane, inboxes: list[str]) -> None:
                     await server.database.write(actors.bury, actor.id)
             except WireError:
                 continue  # not known now; the next 410 asks again
-
-
-# --- at the start of a school ------------------------------------------------------------------
-
-
-async def knock(server: Server) -> int:
-    """Tell the peers of the last 60 days that we are here again; how many answered.
-
-    One signed GET of an actor of each peer: hearing from us starts their lane to us.
-    """
-    since = server.now() - schedule.GIVE_UP
-    doors = await server.database.read(_doors, server.mode, since)
-    signer = await instance_signer(server)
-    at_once = asyncio.Semaphore(KNOCKS_AT_ONCE)
-
-    async def ask(door: Door) -> int:
-        async with at_once:
-            try:
-                answer = await server.client.get(door.uri, signer=signer)
-            except WireError as error:
-                log.info("knock", extra={"peer": door.host, "outcome": str(error)})
-                return 0
-            log.info("knock", extra={"peer": door.host, "outcome": str(answer.status)})
-            return int(answer.ok)
-
-    answered = await asyncio.gather(*(ask(door) for door in doors))
-    return sum(answered)
-
-
-def _doors(tx: Transaction, mode: str, since: datetime) -> list[Door]:
-    found = []
-    for door in peers.knockable(tx, since):
-        try:
-            admission.admit(tx, mode, door.host)
-        except Refused:
-            continue
-        found.append(door)
-    return found

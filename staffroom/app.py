@@ -67,7 +67,7 @@ async def opened(settings: Settings) -> AsyncIterator[Server]:
     try:
         database = await Database.open(settings.database.url, house)
     except Unavailable as error:
-        raise CannotOpen(f"the database cannot be opened: {error}") from None
+        raise _cannot_be_opened(error) from None
     try:
         await _check_house(database, house)
         client = Client(
@@ -87,6 +87,13 @@ async def opened(settings: Settings) -> AsyncIterator[Server]:
         await database.close()
 
 
+def _cannot_be_opened(error: Unavailable) -> CannotOpen:
+    """What the database itself says, in one line: "file is not a database"."""
+    cause = error.__cause__ or error
+    said = str(getattr(cause, "orig", cause)).strip().partition("\n")[0]
+    return CannotOpen(f"the database cannot be opened: {said}")
+
+
 def check(settings: Settings) -> None:
     """Raise CannotOpen unless what the settings name is there, and made by this version."""
     ca_file = settings.federation.extra_ca_file
@@ -95,7 +102,7 @@ def check(settings: Settings) -> None:
     try:
         state = migrate.state(settings.database.url)
     except Unavailable as error:
-        raise CannotOpen(f"the database cannot be opened: {error}") from None
+        raise _cannot_be_opened(error) from None
     if state == "newer":
         raise CannotOpen("this school was kept by a newer version of Staffroom: use that one")
     if state == "older":

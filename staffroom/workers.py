@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from actors.server import Server
 from inbox import worker
 from outbox import deliver
+from outbox import knock as opening
 
 log = logging.getLogger("staffroom.workers")
 
@@ -48,7 +49,7 @@ async def kept_going(
 async def knock(server: Server) -> None:
     """Tell the schools we know that we are open again, so that they send what waited for us."""
     try:
-        await deliver.knock(server)
+        await opening.knock(server)
     except Exception:
         log.exception("knocking at other schools failed")
 

@@ -17,13 +17,15 @@ Decide = Callable[[Delivered], Said | Awaitable[Said]]
 
 @dataclass
 class Inn:
-    """A peer under an invented name. `decide` may be changed at any moment."""
+    """A peer under an invented name. `decide` may be changed at any moment, and so may `date`,
+    what its clock says to whoever fetches something."""
 
     town: Town
     host: str
     decide: Decide = field(default=lambda delivered: 202)
     delivered: list[Delivered] = field(default_factory=list)
     fetched: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    date: str | None = None
     _runner: web.AppRunner | None = None
     _port: int = 0
 
@@ -56,7 +58,8 @@ class Inn:
     async def _answer(self, request: web.Request) -> web.Response:
         if request.method != "POST":
             self.fetched.append((request.path, dict(request.headers)))
-            return web.json_response({}, content_type=ACTIVITY)
+            dated = {"Date": self.date} if self.date else {}
+            return web.json_response({}, content_type=ACTIVITY, headers=dated)
         delivered = Delivered(request.path, request.headers.copy(), await request.read())
         self.delivered.append(delivered)
         said = self.decide(delivered)

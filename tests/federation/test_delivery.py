@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from email.utils import format_datetime
 from functools import partial
 from typing import Any
 
@@ -18,6 +19,7 @@ from federation import keys as federation_keys
 from federation import signatures
 from federation.signatures import Message
 from outbox import deliver, dispatch, schedule, visit
+from outbox import knock as opening
 from storage import actors, deliveries, follows, keys, peers, tables
 from storage.actors import save_remote
 from storage.database import Transaction
@@ -600,13 +602,29 @@ async def test_a_school_that_opens_knocks_at_the_peers_it_knows(lanes: Lanes) ->
     for host in ("riverside.example", "gone.example"):
         await lanes.oakfield.write(peers.heard, host)
     long_ago = await lanes.inn("longago")
-    assert await deliver.knock(lanes.oakfield.server) == 1
+    assert await opening.knock(lanes.oakfield.server) == 1
 
     ((path, headers),) = inn.fetched
     assert path == "/users/fan"
     signer = await lanes.oakfield.read(local.instance_signer)
     assert signer.key_id in headers["Signature"]
     assert long_ago.fetched == []
+
+
+@pytest.mark.parametrize(
+    ("minutes", "warned"), [((0, 0, -50), False), ((5, 6, 0), True), ((-5, -5, -5), True)]
+)
+async def test_a_school_whose_clock_is_wrong_is_told_so_when_it_opens(
+    lanes: Lanes, minutes: tuple[int, ...], warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number, ahead in enumerate(minutes):
+        inn = await lanes.inn(f"school{number}")
+        theirs = lanes.town.clock() + timedelta(minutes=ahead)
+        inn.date = format_datetime(theirs, usegmt=True)
+        await lanes.oakfield.write(peers.heard, inn.host)
+    assert await opening.knock(lanes.oakfield.server) == 3
+    told = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert [record.name for record in told] == ["outbox.knock"] * warned
 
 
 async def test_two_schools_meet_again_after_one_was_closed(town: Town) -> None:
@@ -622,7 +640,7 @@ async def test_two_schools_meet_again_after_one_was_closed(town: Town) -> None:
     await riverside.listen()
     assert await oakfield.read(deliveries.waiting) == 1
 
-    await deliver.knock(riverside.server)
+    await opening.knock(riverside.server)
     town.clock.advance(seconds=60)
     await town.settle()
     assert await oakfield.read(deliveries.waiting) == 0

@@ -7,7 +7,7 @@ import pytest
 
 from actors import local
 from federation.signatures import Signer
-from outbox import deliver
+from outbox import knock as opening
 from storage import peers
 from storage.database import Unavailable
 from tests.town import HTML, Person, Town
@@ -81,7 +81,7 @@ async def test_a_school_that_opens_again_knocks_and_gets_what_waited(town: Town)
     await alice.school.open()
     await town.settle()
     assert (await alice.inbox())[0]["type"] == "Accept"
-    await deliver.knock(alice.school.server)
+    await opening.knock(alice.school.server)
     await town.settle()
     assert (await alice.inbox())[0]["object"]["id"] == note["id"]
 
@@ -94,7 +94,7 @@ async def test_a_school_that_opens_again_at_once_gets_what_waited_within_a_minut
     note = await bob.say("Only a short power cut.")
     await town.settle()
     await alice.school.open()
-    await deliver.knock(alice.school.server)
+    await opening.knock(alice.school.server)
     town.clock.advance(seconds=60)
     await town.settle()
     assert (await alice.inbox())[0]["object"]["id"] == note["id"]

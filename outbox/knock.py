@@ -1,0 +1,87 @@
+"""A school that opens knocks at the peers of the last 60 days: it is here again.
+
+Hearing from us starts their lane to us. What their clocks say tells whether ours is right: a
+signature made at the wrong time is refused everywhere.
+"""
+
+import asyncio
+import logging
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from statistics import median
+
+from actors import admission
+from actors.server import Server, instance_signer
+from federation.client import Answer
+from federation.errors import Refused, WireError
+from federation.signatures import Signer
+from outbox import schedule
+from storage import peers
+from storage.database import Transaction
+from storage.peers import Door
+
+log = logging.getLogger("outbox.knock")
+
+AT_ONCE = 20
+# Seconds by which our clock may differ from what our peers' clocks say between them.
+TOLERANCE = 60.0
+
+
+async def knock(server: Server) -> int:
+    """One signed GET of an actor of each peer; how many let us in.
+
+    Warns when our clock is more than a minute off against theirs.
+    """
+    since = server.now() - schedule.GIVE_UP
+    doors = await server.database.read(_doors, server.mode, since)
+    signer = await instance_signer(server)
+    limit = asyncio.Semaphore(AT_ONCE)
+    asked = await asyncio.gather(*(_ask(server, door, signer, limit) for door in doors))
+    answers = [answer for answer in asked if answer is not None]
+    _compare_clocks(answers, server.now())
+    return sum(answer.ok for answer in answers)
+
+
+async def _ask(
+    server: Server, door: Door, signer: Signer, limit: asyncio.Semaphore
+) -> Answer | None:
+    async with limit:
+        try:
+            answer = await server.client.get(door.uri, signer=signer)
+        except WireError as error:
+            log.info("knock", extra={"peer": door.host, "outcome": str(error)})
+            return None
+    log.info("knock", extra={"peer": door.host, "outcome": str(answer.status)})
+    return answer
+
+
+def _doors(tx: Transaction, mode: str, since: datetime) -> list[Door]:
+    found = []
+    for door in peers.knockable(tx, since):
+        try:
+            admission.admit(tx, mode, door.host)
+        except Refused:
+            continue
+        found.append(door)
+    return found
+
+
+def _compare_clocks(answers: list[Answer], now: datetime) -> None:
+    """The middle of what they say counts: one peer with a wrong clock is not believed."""
+    ahead = [
+        (now - said).total_seconds() for answer in answers if (said := _said(answer)) is not None
+    ]
+    if ahead and abs(median(ahead)) > TOLERANCE:
+        log.warning(
+            "the clock of this school is wrong, and others will refuse what it signs: set it (NTP)",
+            extra={"seconds_ahead": round(median(ahead)), "peers": len(ahead)},
+        )
+
+
+def _said(answer: Answer) -> datetime | None:
+    """The time of an answer, by the clock of who gave it."""
+    try:
+        said = parsedate_to_datetime(answer.headers.get("Date", ""))
+    except ValueError:
+        return None
+    return said if said.tzinfo else None
