@@ -17,6 +17,7 @@ from aiohttp import web
 from actors import access, collections, local
 from actors.server import SERVER, Server
 from federation import vocabulary
+from federation.errors import BadSignature
 from storage import actors, follows, keys, likes, objects, published
 from storage import featured as featured_rows
 from storage.actors import Actor
@@ -175,11 +176,11 @@ async def outbox(request: web.Request) -> web.Response:
 
 
 async def followers(request: web.Request) -> web.Response:
-    return await _listing(request, _count_followers, _followers)
+    return await _listing(request, _count_followers, _followers, names_people=True)
 
 
 async def following(request: web.Request) -> web.Response:
-    return await _listing(request, _count_following, _following)
+    return await _listing(request, _count_following, _following, names_people=True)
 
 
 async def liked(request: web.Request) -> web.Response:
@@ -187,15 +188,24 @@ async def liked(request: web.Request) -> web.Response:
     return await _listing(request, _count_liked, _liked)
 
 
-async def _listing(request: web.Request, count: Count, rows: Rows) -> web.Response:
+async def _listing(
+    request: web.Request, count: Count, rows: Rows, *, names_people: bool = False
+) -> web.Response:
+    """A list, or a page of it. One that `names_people` tells strangers only how many they are:
+    whom our staff know is nothing for a robot to collect."""
     server = request.app[SERVER]
     viewer = await access.viewer_of(server, request)
     before = collections.cursor(request.query)
     paged = collections.wants_page(request.query)
+    size_only = names_people and viewer == NOBODY
+    if size_only and paged:
+        raise BadSignature("unsigned")
     uri = _uri(server, request)
     found = await server.database.read(_read_listing, viewer, uri, count, rows, before, paged)
     if found is None:
         raise missing()
+    if size_only:
+        del found["first"]
     # The reader decides what is in it, so it is nobody else's.
     return answer(found, public=viewer == NOBODY)
 

@@ -100,7 +100,9 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 def addressed_to(*hosts: str) -> Middleware:
     """A middleware that admits only plain requests for one of these hosts (name[:port])."""
-    ours = frozenset(host.lower() for host in hosts)
+    named = {host.lower() for host in hosts}
+    # Some clients write the port that https has anyway.
+    ours = named | {f"{host}:443" for host in named if ":" not in host}
 
     @web.middleware
     async def addressed(request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -142,11 +142,28 @@ async def test_followers_and_following_hold_who_was_accepted(town: Town, lee: Pe
         await fan.post({"type": "Follow", "object": lee.uri})
     await town.settle()
 
-    followers = await uris(oakfield, "/users/lee/followers")
+    followers = await uris(oakfield, "/users/lee/followers", as_=lee)
     assert followers == [fan.uri for fan in reversed(fans)]
-    assert (await oakfield.get("/users/lee/followers")).json["totalItems"] == 4
-    assert await uris(oakfield, "/users/fan0/following") == [lee.uri]
-    assert await uris(oakfield, "/users/fan0/followers") == []
+    assert (await oakfield.get("/users/lee/followers", as_=lee)).json["totalItems"] == 4
+    assert await uris(oakfield, "/users/fan0/following", as_=lee) == [lee.uri]
+    assert await uris(oakfield, "/users/fan0/followers", as_=lee) == []
+
+
+@pytest.mark.parametrize("name", ["followers", "following"])
+async def test_who_does_not_say_who_they_are_learns_how_many_follow_and_not_who(
+    town: Town, lee: Person, name: str
+) -> None:
+    fan = await lee.school.staff("fan")
+    await fan.post({"type": "Follow", "object": lee.uri})
+    await town.settle()
+    whose = "lee" if name == "followers" else "fan"
+
+    head = await lee.school.get(f"/users/{whose}/{name}")
+    assert head.status == 200
+    assert head.json["totalItems"] == 1
+    assert not {"first", "orderedItems"} & head.json.keys()
+    for page in ("?page=first", f"?before={2**62}"):
+        assert (await lee.school.get(f"/users/{whose}/{name}{page}")).status == 401
 
 
 async def test_liked_holds_what_the_reader_may_see(

@@ -87,7 +87,7 @@ async def fine(request: web.Request) -> web.Response:
     return web.Response(text="fine")
 
 
-@pytest.mark.parametrize("host", ["oakfield.example", "OAKFIELD.example"])
+@pytest.mark.parametrize("host", ["oakfield.example", "OAKFIELD.example", "oakfield.example:443"])
 async def test_our_own_host_is_let_in(aiohttp_client: AiohttpClient, host: str) -> None:
     client = await school(aiohttp_client, fine)
     async with client.get("/users/alice", headers={"Host": host}) as answer:
@@ -96,7 +96,14 @@ async def test_our_own_host_is_let_in(aiohttp_client: AiohttpClient, host: str) 
 
 @pytest.mark.parametrize(
     "host",
-    ["evil.example", "oakfield.example.", "oakfield.example:80", "oakfield.example@evil", ""],
+    [
+        "evil.example",
+        "oakfield.example.",
+        "oakfield.example:80",
+        "oakfield.example:4430",
+        "oakfield.example@evil",
+        "",
+    ],
 )
 async def test_another_host_is_not(aiohttp_client: AiohttpClient, host: str) -> None:
     client = await school(aiohttp_client, fine)
