@@ -18,14 +18,17 @@ SCOPES = frozenset({"read", "write", "follow"})
 def issue_token(tx: Transaction, actor: Actor, scopes: Iterable[str]) -> str:
     """A new token for one of ours, shown this once; only its SHA-256 is kept.
 
-    Raises ValueError for a scope that does not exist, Refused for somebody else's actor.
+    Raises ValueError for a scope that does not exist, Refused for an actor who is not ours or not
+    active.
     """
     wanted = frozenset(scopes)
     if not wanted or not wanted <= SCOPES:
         unknown = " ".join(sorted(wanted - SCOPES)) or "nothing"
         raise ValueError(f"{unknown} is not a scope: use {' '.join(sorted(SCOPES))}")
-    if not actor.local or actor.state != "active":
+    if not actor.local:
         raise Refused("not one of ours")
+    if actor.state != "active":
+        raise Refused(f"{actor.handle} is {actor.state}")
     token = secrets.token_urlsafe(TOKEN_BYTES)
     tokens.add(tx, actor.id, _hash(token), wanted)
     return token

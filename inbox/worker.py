@@ -44,6 +44,8 @@ TOGETHER = 8
 ROUND = 0.25
 # Signals may get lost; look by ourselves this often, in seconds.
 POLL = 5.0
+# When the database is away: how long until it is asked again, in seconds.
+PAUSE = 1.0
 
 # When to try again after the other server could not be reached, and when to give up.
 WAITS = (
@@ -96,7 +98,7 @@ async def work(server: Server) -> None:
             except (Busy, Unavailable) as error:
                 log.warning("the database cannot be had: %s", error)
                 begun = False
-                await asyncio.sleep(1)
+                await asyncio.sleep(PAUSE)
             if begun:
                 await asyncio.wait(walking, timeout=ROUND)
             elif walking:
@@ -183,12 +185,23 @@ async def _work_off(server: Server, lane: list[Received], until: datetime) -> No
 
 
 async def _give_back(server: Server, ids: list[int]) -> None:
-    if not ids:
-        return
-    try:
-        await asyncio.shield(server.database.write(received.release, ids))
-    except (Busy, Unavailable):
-        log.warning("%s claimed activities wait until their claim ends", len(ids))
+    """Give back what was not worked on: if the database is away, as soon as it is back, while
+    the claim surely holds. A school that closes does not wait for that."""
+    until = server.now() + LEASE / 4
+    while ids:
+        try:
+            await asyncio.shield(server.database.write(received.release, ids))
+            return
+        except (Busy, Unavailable):
+            if _closing() or server.now() >= until:
+                log.warning("%s claimed activities wait until their claim ends", len(ids))
+                return
+        await asyncio.sleep(PAUSE)
+
+
+def _closing() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _treat_together(server: Server, rows: list[Received]) -> int:

@@ -10,22 +10,22 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 
 from actors import remote
 from actors.server import Server
 from federation.errors import Gone, WireError
 from outbox import schedule
-from outbox.visit import Visit, report
+from outbox.visit import LEASE, PAUSE, Visit, report
 from storage import actors, deliveries
+from storage.database import Busy, Unavailable
 from storage.deliveries import Lane
 
 log = logging.getLogger("outbox.deliver")
 
 # Lanes visited at once. A bad school holds one of them, and backs off after its first failure.
 LANES = 256
-# A lease outlasts a visit and its last request, else a slow peer would get things twice.
-LEASE = timedelta(seconds=90)
 
 # Requests for actors whose inbox answered 410.
 CHECKS_IN_A_VISIT = 3
@@ -53,31 +53,40 @@ async def work(server: Server, *, dice: Dice = dice) -> None:
     swept = server.now() - SWEEP
     try:
         while True:
-            if server.now() - swept >= SWEEP:
-                await sweep(server)
-                swept = server.now()
-            free = LANES - len(visits)
-            due = (
-                await server.database.write(deliveries.claim, limit=free, lease=LEASE)
-                if free
-                else []
-            )
-            for lane in due:
-                visit = asyncio.create_task(_visit(server, lane, dice))
-                visits.add(visit)
-                visit.add_done_callback(visits.discard)
-                visit.add_done_callback(_noted)
-            if len(due) < free or not free:
-                await _something_happens(server, visits, full=not free)
+            try:
+                if server.now() - swept >= SWEEP:
+                    await sweep(server)
+                    swept = server.now()
+                free = LANES - len(visits)
+                due = await _set_out(server, visits, free, dice) if free else 0
+                if due < free or not free:
+                    await _something_happens(server, visits, full=not free)
+            except (Busy, Unavailable) as error:
+                log.warning("the database cannot be had: %s", error)
+                await asyncio.sleep(PAUSE)
     finally:
         for visit in visits:
             visit.cancel()
         await asyncio.gather(*visits, return_exceptions=True)
 
 
+async def _set_out(server: Server, visits: set[asyncio.Task[int]], free: int, dice: Dice) -> int:
+    """Begin to visit up to `free` lanes that are due; how many those were."""
+    due = await server.database.write(deliveries.claim, limit=free, lease=LEASE)
+    for lane in due:
+        visit = asyncio.create_task(_visit(server, lane, dice))
+        visits.add(visit)
+        visit.add_done_callback(visits.discard)
+        visit.add_done_callback(_noted)
+    return len(due)
+
+
 def _noted(visit: asyncio.Task[int]) -> None:
     """A visit that could not even be ended: its lane is free when the lease is over."""
-    if not visit.cancelled() and (error := visit.exception()) is not None:
+    error = None if visit.cancelled() else visit.exception()
+    if isinstance(error, (Busy, Unavailable)):
+        log.warning("a visit could not be ended: %s", error)
+    elif error is not None:
         log.error("a visit could not be ended", exc_info=error)
 
 
@@ -111,16 +120,22 @@ async def _visit(server: Server, lane: Lane, dice: Dice) -> int:
     visit = Visit(server, lane, dice)
     try:
         tried = await visit.run()
-        await _check_gone(server, lane, visit.gone)
-        return tried
     except asyncio.CancelledError:
-        await asyncio.shield(visit.abandon())
+        with suppress(Busy, Unavailable):  # then the lane is free when its lease is over
+            await asyncio.shield(visit.abandon())
         raise
+    except (Busy, Unavailable) as error:
+        log.warning("the database cannot be had: %s", error)
+        await visit.break_off()
+        return 0
     except Exception as error:
         # A mistake of ours must not stop the other lanes, nor be repeated at once.
         log.exception("a visit broke off", extra={"peer": lane.host})
         await visit.end(broken=type(error).__name__)
         return 0
+    with suppress(Busy, Unavailable):  # the next 410 asks again
+        await _check_gone(server, lane, visit.gone)
+    return tried
 
 
 async def _check_gone(server: Server, lane: Lane, inboxes: list[str]) -> None:

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Concatenate, ParamSpec
 
 import orjson
 
@@ -21,12 +21,18 @@ from federation.signatures import Form, Signer
 from federation.vocabulary import id_of, many, rfc3339, type_of
 from outbox import schedule
 from storage import deliveries
-from storage.database import Transaction
+from storage.database import Busy, Transaction, Unavailable
 from storage.deliveries import Ending, Lane, Outcome, Parcel
 
 log = logging.getLogger("outbox.deliver")
 
+P = ParamSpec("P")
+
 VISIT = timedelta(seconds=20)
+# A lease outlasts a visit and its last request, else a slow peer would get things twice.
+LEASE = timedelta(seconds=90)
+# When the database is away: how long until it is asked again, in seconds.
+PAUSE = 1.0
 # For one activity, with every form of signature that is tried.
 REQUEST_SECONDS = 30.0
 BATCH = 50
@@ -56,6 +62,7 @@ class Visit:
         self._lane = lane
         self._dice = dice
         self._until = now + VISIT
+        self._lease_over = now + LEASE
         self._form: Form | None = _form(lane.signature_form) if holds else None
         self._learned: Form | None = None
         self._tried = 0
@@ -84,16 +91,36 @@ class Visit:
                 if parcel.id not in self._left and not self._waits_for_another(parcel):
                     await self._bring(parcel)
             if more and not self._ends():
-                await self._server.database.write(deliveries.ended, self._taken())
+                await self._write(deliveries.ended, self._endings)
+                self._endings = []
         await self.end()
         return self._tried
 
     def _ends(self) -> bool:
         return self._over or self._server.now() >= self._until
 
-    def _taken(self) -> list[Ending]:
-        endings, self._endings = self._endings, []
-        return endings
+    async def _write(
+        self,
+        fn: Callable[Concatenate[Transaction, P], None],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> None:
+        """Write what the visit brought about: if the database is away, as soon as it is back,
+        while the lane is ours. What is not noted as sent is sent again.
+
+        Raises Busy, Unavailable.
+        """
+        while True:
+            try:
+                await self._server.database.write(fn, *args, **kwargs)
+            except (Busy, Unavailable) as error:
+                if self._server.now() >= self._lease_over:
+                    raise
+                log.warning("the database cannot be had: %s", error)
+                await asyncio.sleep(PAUSE)
+            else:
+                return
 
     # --- one activity --------------------------------------------------------------------------
 
@@ -193,10 +220,10 @@ class Visit:
             self._server.heard.forget(self._lane.host)
         if self._pending and reason is None:
             reason = self._pending[-1].reason
-        await self._server.database.write(
+        await self._write(
             _close,
             self._lane.peer_id,
-            endings=[*self._taken(), *asides],
+            endings=[*self._endings, *asides],
             failed=[
                 *self._blamed,
                 *(failure for failure in self._pending if failure.status == 401),
@@ -221,7 +248,11 @@ class Visit:
 
     async def abandon(self) -> None:
         """The school closes: what was brought is noted, the rest is brought after the start."""
-        await self._server.database.write(_abandon, self._lane.peer_id, self._taken())
+        await self._server.database.write(_abandon, self._lane.peer_id, self._endings)
+
+    async def break_off(self) -> None:
+        """The database went away: the same as soon as it is back. The lane is not to blame."""
+        await self._write(_abandon, self._lane.peer_id, self._endings)
 
     def _due(self, failed: bool) -> datetime | None:
         """When to come back, if something waits then; None is at once."""
@@ -272,6 +303,7 @@ def _close(
 def _abandon(tx: Transaction, peer_id: int, endings: list[Ending]) -> None:
     deliveries.ended(tx, endings)
     deliveries.abandon(tx, [peer_id])
+    tx.wake("deliveries")
 
 
 def _about(parcel: Parcel) -> set[str]:

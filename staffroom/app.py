@@ -5,7 +5,6 @@ import os
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,11 +16,8 @@ from federation import addresses
 from federation.client import Client
 from staffroom import config, edge, limits, routes
 from staffroom.config import Network, Settings
-from staffroom.edge import errors
 from storage import migrate, school
-from storage.database import Database, School, Unavailable
-
-__all__ = ["CannotOpen", "build", "errors", "listen", "opened", "serving_alone"]
+from storage.database import Database, School, utcnow
 
 LARGEST_BODY = 1024 * 1024  # bytes; a door may allow less, none allows more by itself
 
@@ -38,7 +34,7 @@ def build(server: Server, *, trusted_proxies: tuple[Network, ...] = ()) -> web.A
         middlewares=[
             edge.addressed_to(server.school.host, server.school.url.partition("://")[2]),
             limits.limiting(limit_of, server.now, trusted_proxies),
-            errors,
+            edge.errors,
         ],
     )
     app[SERVER] = server
@@ -55,7 +51,7 @@ def build(server: Server, *, trusted_proxies: tuple[Network, ...] = ()) -> web.A
 async def opened(settings: Settings) -> AsyncIterator[Server]:
     """The school of these settings, open for work and closed again in the end.
 
-    Raises CannotOpen.
+    Raises CannotOpen, Unavailable.
     """
     house = School(
         host=settings.server.host,
@@ -64,15 +60,12 @@ async def opened(settings: Settings) -> AsyncIterator[Server]:
         secret=config.secret(settings.directory),
     )
     check(settings)
-    try:
-        database = await Database.open(settings.database.url, house)
-    except Unavailable as error:
-        raise _cannot_be_opened(error) from None
+    database = await Database.open(settings.database.url, house)
     try:
         await _check_house(database, house)
         client = Client(
             settings.rules,
-            now=_now,
+            now=utcnow,
             agent=f"Staffroom/{version('staffroom')} (+{house.url})",
             admit=admission.gate(database, settings.federation.mode),
             ca_file=settings.federation.extra_ca_file,
@@ -80,29 +73,22 @@ async def opened(settings: Settings) -> AsyncIterator[Server]:
             own=frozenset({house.host, addresses.authority(house.url, settings.rules)}),
         )
         try:
-            yield Server(house, database, client, settings.rules, settings.federation.mode, _now)
+            yield Server(house, database, client, settings.rules, settings.federation.mode, utcnow)
         finally:
             await client.close()
     finally:
         await database.close()
 
 
-def _cannot_be_opened(error: Unavailable) -> CannotOpen:
-    """What the database itself says, in one line: "file is not a database"."""
-    cause = error.__cause__ or error
-    said = str(getattr(cause, "orig", cause)).strip().partition("\n")[0]
-    return CannotOpen(f"the database cannot be opened: {said}")
-
-
 def check(settings: Settings) -> None:
-    """Raise CannotOpen unless what the settings name is there, and made by this version."""
+    """Raise CannotOpen unless what the settings name is there, and made by this version.
+
+    Raises Unavailable where the database does not answer.
+    """
     ca_file = settings.federation.extra_ca_file
     if ca_file is not None and not Path(ca_file).is_file():
         raise CannotOpen(f"federation.extra_ca_file: there is no file {ca_file}")
-    try:
-        state = migrate.state(settings.database.url)
-    except Unavailable as error:
-        raise _cannot_be_opened(error) from None
+    state = migrate.state(settings.database.url)
     if state == "newer":
         raise CannotOpen("this school was kept by a newer version of Staffroom: use that one")
     if state == "older":
@@ -120,10 +106,6 @@ async def _check_house(database: Database, house: School) -> None:
             f"this school is {kept.host} at {kept.url} for ever, "
             f"but the settings say {house.host} at {house.url}"
         )
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def listen(host: str, port: int) -> socket.socket:

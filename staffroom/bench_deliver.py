@@ -17,6 +17,7 @@ from aiohttp import ClientSession, web
 from actors import accounts, staff
 from federation import keys, signatures
 from federation.signatures import Signer
+from federation.vocabulary import MEDIA_TYPE, PUBLIC
 from staffroom import app, bench_load, config
 from staffroom.bench_load import BenchFailed, Run
 from storage import actors, follows, peers
@@ -27,7 +28,6 @@ PEERS = 200
 POSTS = 10  # per run
 SIGNATURES = 1000
 TIME_TO_DELIVER = 120.0  # seconds
-PUBLIC = "https://www.w3.org/ns/activitystreams#Public"
 
 
 class Sink:
@@ -67,9 +67,7 @@ async def run(rounds: int) -> list[Run]:
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     await web.SockSite(runner, place).start()
-    school_place = app.listen("127.0.0.1", 0)
-    port = school_place.getsockname()[1]
-    school_place.close()
+    port = bench_load.free_port()
     runs: list[Run] = []
     with tempfile.TemporaryDirectory(prefix="staffroom-bench-") as temporary:
         folder = Path(temporary) / "school"
@@ -112,7 +110,7 @@ def _signed(signer: Signer, url: str) -> Run:
             signer=signer,
             now=now,
             body=body,
-            content_type="application/activity+json",
+            content_type=MEDIA_TYPE,
         )
     return Run("ceiling", SIGNATURES, time.thread_time() - used, time.perf_counter() - began)
 
@@ -124,7 +122,7 @@ async def _post(session: ClientSession, url: str, token: str, count: int) -> Non
         "to": [PUBLIC],
         "cc": [f"{url}/users/alice/followers"],
     }
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/activity+json"}
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": MEDIA_TYPE}
     for _ in range(count):
         async with session.post(
             f"{url}/users/alice/outbox", data=orjson.dumps(note), headers=headers

@@ -20,6 +20,7 @@ from aiohttp import web
 
 from federation import keys, signatures
 from federation.signatures import Signer
+from federation.vocabulary import MEDIA_TYPE, PUBLIC
 from staffroom import app, bench_load, demo_peer
 from staffroom.bench_load import BenchFailed, Run
 from storage import received
@@ -27,7 +28,6 @@ from storage.database import Database, School
 
 REQUESTS = 4000  # per run
 PEOPLE = 50
-PUBLIC = "https://www.w3.org/ns/activitystreams#Public"
 TIME_TO_WORK = 120.0  # seconds
 
 
@@ -38,7 +38,7 @@ async def run(rounds: int) -> list[Run]:
     serving = await senders.serve(place)
     runs: list[Run] = []
     with tempfile.TemporaryDirectory(prefix="staffroom-bench-") as temporary:
-        port, bare_port = _free_port(), _free_port()
+        port, bare_port = bench_load.free_port(), bench_load.free_port()
         folder = Path(temporary) / "school"
         url = await asyncio.to_thread(bench_load.found, folder, port)
         command = bench_load.school(folder, "--workers", "0")
@@ -50,7 +50,7 @@ async def run(rounds: int) -> list[Run]:
                 requests = senders.requests(url, REQUESTS)
                 runs.append(await _timed("figure", school.pid, port, requests))
                 runs.append(await _timed("ceiling", ceiling.pid, bare_port, requests))
-        port = _free_port()
+        port = bench_load.free_port()
         folder = Path(temporary) / "another"
         url = await asyncio.to_thread(bench_load.found, folder, port)
         runs.append(await _with_effects(folder, url, port, senders))
@@ -105,7 +105,7 @@ class Senders:
 
         async def answer(request: web.Request) -> web.Response:
             document = demo_peer.actor(self.url, self._key, request.path)
-            return web.Response(body=orjson.dumps(document), content_type=demo_peer.MEDIA_TYPE)
+            return web.Response(body=orjson.dumps(document), content_type=MEDIA_TYPE)
 
         application = web.Application()
         application.router.add_get("/people/{number}", answer)
@@ -130,7 +130,7 @@ class Senders:
             signer=Signer(f"{actor}#main-key", self._key),
             now=datetime.now(UTC),
             body=body,
-            content_type=demo_peer.MEDIA_TYPE,
+            content_type=MEDIA_TYPE,
         )
         lines = [f"{name}: {value}" for name, value in headers.items()]
         head = "\r\n".join(["POST /inbox HTTP/1.1", *lines, f"Content-Length: {len(body)}"])
@@ -157,12 +157,6 @@ def _create(home: str, actor: str, number: int) -> dict[str, Any]:
         "published": note["published"],
         "object": note,
     }
-
-
-def _free_port() -> int:
-    with app.listen("127.0.0.1", 0) as place:
-        port: int = place.getsockname()[1]
-    return port
 
 
 async def serve_bare(port: int) -> None:

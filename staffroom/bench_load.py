@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from staffroom import founding
+from staffroom import app, founding
 from staffroom.demo import command, surroundings
 
 CONNECTIONS = 64
@@ -32,6 +32,13 @@ class Run:
     def per_cpu_second(self) -> float:
         """The figure."""
         return self.count / max(self.cpu_seconds, 1 / TICKS)
+
+
+def free_port() -> int:
+    """A port of this machine that nobody has now."""
+    with app.listen("127.0.0.1", 0) as place:
+        port: int = place.getsockname()[1]
+    return port
 
 
 def found(folder: Path, port: int) -> str:

@@ -1,8 +1,8 @@
 """The command line: everything an administrator types.
 
 Each command is one function below or in `staff_commands` and `peer_commands`; `staffroom COMMAND
---help` shows an example. Commands work while the school is being served: they are a second
-process on the same database.
+--help` shows an example. `staff` and `peers` work while the school is being served: they are a
+second process on the same database.
 """
 
 import sys
@@ -36,7 +36,11 @@ def cli(directory: Path) -> None:
 @click.option("--name", required=True, help="The school's name as people read it.")
 @click.option("--database-url", metavar="URL", help="postgresql://…  [default: SQLite in DIR]")
 @click.option("--public-url", metavar="URL", help="[default: https://HOST]")
-@click.option("--mode", type=click.Choice(["network", "open"]), help="[default: network]")
+@click.option(
+    "--mode",
+    type=click.Choice(["network", "open"]),
+    help="Whom we talk to: schools that were allowed, or all.  [default: network]",
+)
 @click.option(
     "--danger-allow-http", is_flag=True, help="For schools on one machine: no TLS, any port."
 )

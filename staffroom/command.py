@@ -17,7 +17,7 @@ from staffroom import app, config
 from staffroom.app import CannotOpen
 from staffroom.bench_load import BenchFailed
 from staffroom.config import BadSetting
-from storage.database import Busy, Unavailable
+from storage.database import Busy, Transaction, Unavailable
 from storage.migrate import NewerSchema, OlderSchema
 
 T = TypeVar("T")
@@ -68,3 +68,13 @@ def with_school(directory: Path, act: Callable[[Server], Awaitable[T]]) -> T:
             return await act(server)
 
     return asyncio.run(run())
+
+
+def read(directory: Path, fn: Callable[[Transaction], T]) -> T:
+    """Ask the database of the school in `directory`."""
+    return with_school(directory, lambda server: server.database.read(fn))
+
+
+def write(directory: Path, fn: Callable[[Transaction], T]) -> T:
+    """Change something in the database of the school in `directory`."""
+    return with_school(directory, lambda server: server.database.write(fn))

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from federation import addresses
 from federation.errors import Malformed
+from storage import migrate
 
 Network: TypeAlias = IPv4Network | IPv6Network
 
@@ -165,6 +166,12 @@ def _database_url(value: object) -> str:
     text = _text(value)
     if not text.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
         raise ValueError("must begin with sqlite:/// or postgresql://")
+    try:
+        migrate.parse(text)
+    except ValueError:
+        raise ValueError(
+            "must be like sqlite:////path/of/a/file or postgresql://user:password@host/name"
+        ) from None
     return text
 
 

@@ -228,22 +228,7 @@ async def _show(seconds: int | None, place: Path) -> None:
 
 async def _play(console: Console, seconds: int | None, place: Path) -> None:
     async with AsyncExitStack() as stack:
-        places = [free_place() for _ in range(len(SCHOOLS) + 1)]
-        ports = [one.getsockname()[1] for one in places]
-        heads = await stack.enter_async_context(demo_peer.failing(places.pop()))
-        houses = [
-            House(cast, place / cast.slug, port)
-            for cast, port in zip(SCHOOLS, ports[:-1], strict=True)
-        ]
-        with console.status("founding three schools …"):
-            tokens = await asyncio.gather(
-                *(_found(house, houses, [head.host for head in heads]) for house in houses)
-            )
-        for one in places:
-            one.close()
-        for house in houses:
-            stack.push_async_callback(house.close)
-        await asyncio.gather(*(house.serve() for house in houses))
+        houses, heads, tokens = await _open(stack, console, place)
         began = time.monotonic()
         for house in houses:
             console.print(f"ready {house.url}  {house.cast.name}")
@@ -273,6 +258,28 @@ async def _play(console: Console, seconds: int | None, place: Path) -> None:
                     task.cancel()
         finally:
             console.print(traffic.summary(), soft_wrap=True)
+
+
+async def _open(
+    stack: AsyncExitStack, console: Console, place: Path
+) -> tuple[list[House], list[demo_peer.Head], list[dict[str, str]]]:
+    """Three schools that answer, the people of those that fail, and everybody's tokens."""
+    places = [free_place() for _ in range(len(SCHOOLS) + 1)]
+    ports = [one.getsockname()[1] for one in places]
+    heads = await stack.enter_async_context(demo_peer.failing(places.pop()))
+    houses = [
+        House(cast, place / cast.slug, port) for cast, port in zip(SCHOOLS, ports[:-1], strict=True)
+    ]
+    with console.status("founding three schools …"):
+        tokens = await asyncio.gather(
+            *(_found(house, houses, [head.host for head in heads]) for house in houses)
+        )
+    for one in places:
+        one.close()
+    for house in houses:
+        stack.push_async_callback(house.close)
+    await asyncio.gather(*(house.serve() for house in houses))
+    return houses, heads, tokens
 
 
 async def _found(house: House, houses: list[House], failing: list[str]) -> dict[str, str]:

@@ -18,9 +18,9 @@ from aiohttp import ClientSession, web
 from federation import keys, signatures
 from federation.keys import PrivateKey
 from federation.signatures import Signer
+from federation.vocabulary import MEDIA_TYPE
 from staffroom.demo_cast import FAILING
 
-MEDIA_TYPE = "application/activity+json"
 CONTEXT = ["https://www.w3.org/ns/activitystreams", "https://w3id.org/security/v1"]
 STATUSES = {"503": 503, "gone": 410}
 NEVER = 3600.0  # seconds; whoever waits so long gives up first

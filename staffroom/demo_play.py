@@ -10,10 +10,9 @@ from typing import Any
 import orjson
 from aiohttp import ClientError, ClientSession
 
+from federation.vocabulary import MEDIA_TYPE, PUBLIC
 from staffroom.demo_cast import FOLLOWS, LATER, POSTS
 
-PUBLIC = "https://www.w3.org/ns/activitystreams#Public"
-MEDIA_TYPE = "application/activity+json"
 A_MOMENT = 0.3  # seconds between two acts, so that one can follow them
 LATER_EVERY = 8.0
 TIME_TO_BE_ACCEPTED = 30.0

@@ -9,7 +9,7 @@ from actors.server import Server
 from federation import addresses
 from federation.addresses import Rules
 from federation.errors import Malformed
-from staffroom.command import directory_option, with_school
+from staffroom.command import directory_option, read, with_school
 from storage import peers as kept
 from storage.database import Transaction
 from storage.peers import PeerLine, Policy
@@ -75,10 +75,7 @@ def list_(directory: Path) -> None:
       staffroom peers list
     """
 
-    async def act(server: Server) -> list[PeerLine]:
-        return await server.database.read(kept.listing)
-
-    for line in with_school(directory, act):
+    for line in read(directory, kept.listing):
         click.echo("\t".join(_words(line)))
 
 

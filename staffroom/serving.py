@@ -11,6 +11,7 @@ from aiohttp import web
 from staffroom import app, journal, workers
 from staffroom.config import Settings
 from storage import deliveries, received
+from storage.alone import alone
 from storage.database import Transaction
 
 # A busy worker thread must not keep the doors waiting: with the usual 5 ms, p99 at the doors was
@@ -23,7 +24,7 @@ IDLE = 30.0  # seconds
 def serve(
     settings: Settings, host: str | None, port: int | None, inbox_workers: int, *, traffic: bool
 ) -> None:
-    """Serve until SIGTERM or SIGINT. Raises CannotOpen."""
+    """Serve until SIGTERM or SIGINT. Raises CannotOpen, Unavailable."""
     sys.setswitchinterval(SWITCH_INTERVAL)
     journal.begin(traffic=traffic)
     with app.serving_alone(settings):
@@ -38,9 +39,10 @@ async def _serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with app.opened(settings) as server:
-        if settings.database.url.startswith("sqlite:"):
-            await server.database.write(take_up)
-        place = app.listen(host or settings.server.listen, _port(settings, port))
+        await server.database.write(take_up)
+        place = app.listen(
+            host or settings.server.listen, settings.server.port if port is None else port
+        )
         runner = web.AppRunner(
             app.build(server, trusted_proxies=settings.server.trusted_proxies),
             access_log=None,
@@ -58,10 +60,9 @@ async def _serve(
 
 
 def take_up(tx: Transaction) -> None:
-    """Take up at once what was being worked on when the power went; nobody else serves this."""
+    """Take up at once what was being worked on when the power went, if nobody else serves this
+    school; else it is free when its leases are over."""
+    if not alone(tx):
+        return
     received.release_all(tx)
     deliveries.abandon_all(tx)
-
-
-def _port(settings: Settings, given: int | None) -> int:
-    return settings.server.port if given is None else given

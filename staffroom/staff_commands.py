@@ -6,8 +6,7 @@ import click
 
 from actors import accounts
 from actors import staff as members
-from actors.server import Server
-from staffroom.command import directory_option, with_school
+from staffroom.command import directory_option, read, write
 from storage import accounts as kept_accounts
 from storage import actors, tokens
 from storage.actors import Actor, UsernameTaken
@@ -67,10 +66,7 @@ def add(
         token = [accounts.issue_token(tx, actor, accounts.SCOPES)] if with_token else []
         return [actor.handle, *token]
 
-    async def act(server: Server) -> list[str]:
-        return await server.database.write(join)
-
-    for line in with_school(directory, act):
+    for line in write(directory, join):
         click.echo(line)
 
 
@@ -94,10 +90,7 @@ def token(directory: Path, username: str, scopes: str) -> None:
         except ValueError as error:
             raise click.ClickException(str(error)) from None
 
-    async def act(server: Server) -> str:
-        return await server.database.write(issue)
-
-    click.echo(with_school(directory, act))
+    click.echo(write(directory, issue))
 
 
 @staff.command("list")
@@ -116,10 +109,7 @@ def list_(directory: Path) -> None:
             for one in actors.local_people(tx)
         ]
 
-    async def act(server: Server) -> list[tuple[str, ...]]:
-        return await server.database.read(look)
-
-    for line in with_school(directory, act):
+    for line in read(directory, look):
         click.echo("\t".join(line))
 
 
@@ -139,10 +129,7 @@ def suspend(directory: Path, username: str) -> None:
         tokens.revoke_all(tx, actor.id)
         return actors.update_local(tx, actor.id, state="suspended").handle
 
-    async def act(server: Server) -> str:
-        return await server.database.write(close)
-
-    click.echo(f"{with_school(directory, act)} is suspended")
+    click.echo(f"{write(directory, close)} is suspended")
 
 
 def _member(tx: Transaction, username: str) -> Actor:

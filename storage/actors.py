@@ -328,11 +328,11 @@ def bury(tx: Transaction, actor_id: int) -> None:
     theirs = select(objects.c.id).where(objects.c.author_id == actor_id)
     for table in (tables.likes, tables.announces, tables.timelines, tables.featured):
         tx.execute(delete(table).where(table.c.object_id.in_(theirs)))
-    boosted = select(tables.announces.c.object_id).where(tables.announces.c.actor_id == actor_id)
+    announced = select(tables.announces.c.object_id).where(tables.announces.c.actor_id == actor_id)
     timelines = tables.timelines
     tx.execute(
         delete(timelines).where(
-            timelines.c.object_id.in_(boosted), timelines.c.announced_by == actor_id
+            timelines.c.object_id.in_(announced), timelines.c.announced_by == actor_id
         )
     )
     notifications = tables.notifications

@@ -4,7 +4,7 @@ Public and unlisted posts are for everybody. Those for followers are for the aut
 name, and for whom our own records hold as accepted followers. School posts are for the people of
 this school. Direct ones are for the author and whom they name. Whoever was suspended or deleted,
 or comes from a blocked server, is seen by nobody: not their posts, old ones included, and not
-their boosts.
+what they announced.
 """
 
 from dataclasses import dataclass

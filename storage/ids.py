@@ -60,6 +60,11 @@ def moment(id_: int) -> int:
     return id_ >> (TAG_BITS + SEQUENCE_BITS)
 
 
+def tag_of(id_: int) -> int:
+    """The tag of the process that gave an id."""
+    return id_ >> SEQUENCE_BITS & (TAGS - 1)
+
+
 def limit(now: datetime) -> int:
     """The id above which a row cannot be honest at `now`."""
     return _milliseconds(now + FARTHEST) << (TAG_BITS + SEQUENCE_BITS)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import delete, select
@@ -86,23 +87,21 @@ def replace_remote(tx: Transaction, actor_id: int, listed: list[tuple[str, str, 
         }
         for uri, algorithm, public in (unique[uri] for uri in sorted(unique))
     ]
-    statement = sql.insert(tx, keys)
-    saved = (
-        tx.execute(
-            statement.on_conflict_do_update(
-                index_elements=[keys.c.uri],
-                set_={
-                    "algorithm": statement.excluded.algorithm,
-                    "public": statement.excluded.public,
-                    "fetched_at": statement.excluded.fetched_at,
-                },
-                where=(keys.c.actor_id == statement.excluded.actor_id) & keys.c.private.is_(None),
-            ).returning(keys.c.uri),
-            rows,
-        )
-        .scalars()
-        .all()
-    )
-    taken = unique.keys() - set(saved)
+    taken = unique.keys() - set(tx.execute(_save(sql.on_postgresql(tx)), rows).scalars())
     if taken:
         raise KeyTaken(f"{min(taken)} belongs to another actor")
+
+
+@cache
+def _save(for_postgresql: bool) -> Any:
+    """Keep a key, or what its owner says of it now; one of another actor, or ours, stays."""
+    statement = sql.insert_for(for_postgresql, keys)
+    return statement.on_conflict_do_update(
+        index_elements=[keys.c.uri],
+        set_={
+            "algorithm": statement.excluded.algorithm,
+            "public": statement.excluded.public,
+            "fetched_at": statement.excluded.fetched_at,
+        },
+        where=(keys.c.actor_id == statement.excluded.actor_id) & keys.c.private.is_(None),
+    ).returning(keys.c.uri)

@@ -40,7 +40,7 @@ def parse(url: str) -> URL:
     """The address of a database: sqlite:///path or postgresql://…. Raises ValueError."""
     try:
         address = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:  # the second for a port that is no number
         raise ValueError(ADDRESSES) from error
     backend = address.get_backend_name()
     if backend in ("postgresql", "postgres"):

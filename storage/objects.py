@@ -97,15 +97,20 @@ def add(
         raise Clash(f"{uri} was deleted before it came")
     added = tx.execute(_insert(sql.on_postgresql(tx)), sql.row_of(post)).first() is not None
     if not added:
-        known = by_uri(tx, uri)
-        assert known is not None
-        if known.author_id != author_id:
-            raise Clash(f"{uri} is another author's")
-        if known.deleted_at is not None:
-            raise Clash(f"{uri} was deleted")
-        post = known
+        post = _known(tx, uri, author_id)
     _join(tx, post.id, recipients)
     return post, added
+
+
+def _known(tx: Transaction, uri: str, author_id: int) -> Post:
+    """The post that this author brought before. Raises Clash."""
+    known = by_uri(tx, uri)
+    assert known is not None
+    if known.author_id != author_id:
+        raise Clash(f"{uri} is another author's")
+    if known.deleted_at is not None:
+        raise Clash(f"{uri} was deleted")
+    return known
 
 
 def edit(

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 CHANNEL = "staffroom"
 TAG_LOCKS = 0x53544146  # the class of our advisory locks for tags; the tag is the object
+GATE = TAGS  # who takes a tag holds this one of them shared: see storage/alone.py
 GATHER = 0.020  # seconds
 RETRY = 0.5  # seconds between attempts to connect again
 
@@ -122,7 +123,9 @@ class Bell:
                     if self._ringing is None or note.pid != self._ringing.info.backend_pid:
                         self._topics.wake(note.payload.split())
             except (psycopg.Error, Unavailable) as error:
-                log.warning("the session that listens to PostgreSQL is lost: %s", error)
+                # Said once, not at each attempt until PostgreSQL is back.
+                level = logging.INFO if self._listening is None else logging.WARNING
+                log.log(level, "the session that listens to PostgreSQL is lost: %s", error)
             self._ids.tag = None  # the lock went with the session
             if self._listening is not None:
                 with suppress(psycopg.Error):
@@ -133,7 +136,11 @@ class Bell:
     async def _open_listening(self) -> Session:
         session = await self._connect()
         try:
-            self._tag = await self._claim_tag(session)
+            async with session.transaction():
+                await session.execute(
+                    "SELECT pg_advisory_xact_lock_shared(%s, %s)", [TAG_LOCKS, GATE]
+                )
+                self._tag = await self._claim_tag(session)
             row = await (
                 await session.execute(self._highest_id, {"limit": limit(self._now())})
             ).fetchone()

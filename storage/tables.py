@@ -156,8 +156,6 @@ actors = Table(
         sqlite_where=text("peer_id IS NULL"),
         postgresql_where=text("peer_id IS NULL"),
     ),
-    Index("ix_actors_handle", text("lower(username)"), "host"),
-    Index("ix_actors_followers", "followers"),
 )
 
 # Public keys of everyone; `private` only for ours, encrypted with the school's secret.

@@ -126,6 +126,14 @@ def forbid_ending(engine: Engine) -> None:
 
 def unavailable(error: BaseException) -> Unavailable:
     """A new Unavailable for each caller: a shared one would gather all their tracebacks."""
-    told = Unavailable("the database cannot be used now")
+    told = Unavailable(_in_words(error))
     told.__cause__ = error
     return told
+
+
+def _in_words(error: BaseException) -> str:
+    """What the driver itself says, in one line: "database or disk is full"."""
+    if isinstance(error, Unavailable):
+        return str(error)
+    said = str(getattr(error, "orig", error)).strip().partition("\n")[0]
+    return f"the database cannot be used now: {said}"

@@ -129,11 +129,19 @@ def test_the_example_settings_are_settings() -> None:
     assert named == {setting.name for setting in SETTINGS}
 
 
-def test_the_reference_names_every_command_and_each_shows_an_example() -> None:
-    text = (TOP / "docs/reference.md").read_text()
+def test_the_reference_names_every_command_with_its_options_and_each_shows_an_example() -> None:
+    lines = (TOP / "docs/reference.md").read_text().splitlines()
     for name, command in commands(cli):
-        assert f"`staffroom {name}" in text, name
+        told = next((line for line in lines if line.startswith(f"| `staffroom {name}")), "")
+        assert told, name
         assert "Example" in (command.help or ""), name
+        options = {
+            word
+            for option in command.params
+            if isinstance(option, click.Option) and option.name != "directory"
+            for word in option.opts
+        }
+        assert not {word for word in options if word not in told}, name
 
 
 def test_each_address_and_method_stands_in_the_table_once() -> None:

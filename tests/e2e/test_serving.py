@@ -57,7 +57,7 @@ async def test_what_cannot_be_opened_is_said_in_one_line(build: Build) -> None:
         assert complaint.count("\n") == 1
 
     database.write_bytes(b"this is no database" * 1000)
-    assert "cannot be opened: file is not a database" in await refused(oakfield)
+    assert "cannot be used now: file is not a database" in await refused(oakfield)
     database.unlink()
     assert "run staffroom init" in await refused(oakfield)
 

@@ -1,6 +1,7 @@
 """What waits is brought: in order, school by school, through outages, refusals and holidays."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,7 @@ from storage import actors, deliveries, follows, keys, peers, tables
 from storage.actors import save_remote
 from storage.database import Transaction
 from storage.peers import Peer
+from storage.postgresql import WRITERS
 from tests.federation.inn import Inn
 from tests.storage.people import remote_fields
 from tests.storage.teachers import PUBLIC
@@ -144,7 +146,7 @@ async def test_nothing_is_sent_twice_while_a_visit_lasts(lanes: Lanes) -> None:
     await lanes.say()
     first = asyncio.create_task(lanes.step())
     await arrived.wait()
-    lanes.town.clock.advance(seconds=deliver.LEASE.total_seconds() - 1)
+    lanes.town.clock.advance(seconds=visit.LEASE.total_seconds() - 1)
     assert await lanes.step() == 0
     go_on.set()
     assert await first == 1
@@ -153,7 +155,7 @@ async def test_nothing_is_sent_twice_while_a_visit_lasts(lanes: Lanes) -> None:
 
 def test_a_lease_outlasts_the_longest_visit() -> None:
     longest = visit.VISIT + timedelta(seconds=visit.REQUEST_SECONDS)
-    assert longest + timedelta(seconds=20) < deliver.LEASE
+    assert longest + timedelta(seconds=20) < visit.LEASE
 
 
 async def test_what_is_published_during_a_visit_is_not_forgotten(lanes: Lanes) -> None:
@@ -579,6 +581,40 @@ async def test_the_worker_is_woken_by_a_post_and_stops_without_losing_anything(
     assert (await lanes.peer()).leased_until is None
     inn.decide = lambda got: 202
     assert await lanes.step() == 1
+
+
+async def test_the_worker_outlives_a_moment_without_the_database(lanes: Lanes) -> None:
+    inn = await lanes.inn()
+    brought, begun, go_on = asyncio.Event(), threading.Semaphore(0), threading.Event()
+    await lanes.say()
+    database = lanes.oakfield.server.database
+
+    def take(delivered: Delivered) -> int:
+        brought.set()
+        return 202
+
+    inn.decide = take
+
+    def hold(tx: Transaction) -> None:
+        begun.release()
+        go_on.wait(20)
+
+    # All threads that write are kept, and then nobody else can even queue.
+    holding = [asyncio.create_task(database.write(hold)) for _ in range(WRITERS)]
+    await asyncio.to_thread(begun.acquire)
+    waiting = [asyncio.create_task(database.write(peers.by_host, "x")) for _ in range(1100)]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_EXCEPTION)
+
+    working = asyncio.create_task(deliver.work(lanes.oakfield.server))
+    done, _ = await asyncio.wait({working}, timeout=0.1)
+    assert not done
+    go_on.set()
+    async with asyncio.timeout(20):
+        await asyncio.gather(*holding, *waiting, return_exceptions=True)
+        await brought.wait()
+    working.cancel()
+    with suppress(asyncio.CancelledError):
+        await working
 
 
 async def test_a_mistake_of_ours_with_one_school_does_not_stop_the_others(lanes: Lanes) -> None:

@@ -210,6 +210,14 @@ async def test_a_request_for_another_host_is_turned_away(town: Town) -> None:
     assert (reply.status, reply.json) == (200, {"status": "ok"})
 
 
+async def test_a_school_whose_database_is_gone_says_that_it_is_not_well(town: Town) -> None:
+    oakfield = await town.school("oakfield")
+    await oakfield.server.database.close()
+    reply = await oakfield.get("/healthz")
+    assert (reply.status, reply.headers["Cache-Control"]) == (503, "no-store")
+    assert int(reply.headers["Retry-After"]) > 0
+
+
 async def test_every_answer_wears_the_security_headers(town: Town) -> None:
     oakfield = await town.school("oakfield")
     alice = await oakfield.staff("alice")

@@ -165,7 +165,15 @@ def test_a_postgresql_that_does_not_answer_is_unavailable() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["mysql://localhost/school", "sqlite://", "sqlite:///:memory:", "postgres:/x", "school"]
+    "url",
+    [
+        "mysql://localhost/school",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "postgres:/x",
+        "postgresql://localhost:port/school",
+        "school",
+    ],
 )
 def test_a_database_we_cannot_keep_a_school_in_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="the database must be"):

@@ -76,20 +76,24 @@ async def test_two_who_wait_for_each_other_both_get_their_way(school: Database) 
     await school.write(remember, "a.example")
     await school.write(remember, "b.example")
     both_hold_one = threading.Barrier(2, timeout=PATIENCE)
+    one_is_through = threading.Event()
     runs: list[str] = []
 
     def count(tx: Transaction, first: str, then: str) -> None:
         runs.append(first)
+        if runs.count(first) == 2:
+            assert one_is_through.wait(PATIENCE)
         failures = text("UPDATE peers SET failures = failures + 1 WHERE host = :host")
         tx.execute(failures, {"host": first})
         if runs.count(first) == 1:
             both_hold_one.wait()
         tx.execute(failures, {"host": then})
 
-    await asyncio.gather(
-        school.write(count, "a.example", "b.example"),
-        school.write(count, "b.example", "a.example"),
-    )
+    async def want(first: str, then: str) -> None:
+        await school.write(count, first, then)
+        one_is_through.set()
+
+    await asyncio.gather(want("a.example", "b.example"), want("b.example", "a.example"))
     counted = await school.read(
         lambda tx: tx.execute(text("SELECT failures FROM peers")).scalars().all()
     )

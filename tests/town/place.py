@@ -6,7 +6,6 @@ from typing import Literal, Self
 
 from aiohttp import ClientSession, DummyCookieJar, TCPConnector
 
-from storage import peers
 from tests.town.clock import Clock
 from tests.town.school import TownSchool
 from tests.town.stranger import Stranger
@@ -79,11 +78,6 @@ class Town:
                 return done
             done += now
         raise AssertionError("the town does not come to rest")
-
-    async def outage(self, school: TownSchool, peer: str) -> str | None:
-        """What `school` last noted as the trouble with `peer`."""
-        known = await school.read(peers.by_host, peer)
-        return None if known is None else known.last_error
 
     async def __aenter__(self) -> Self:
         return self

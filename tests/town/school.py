@@ -63,11 +63,6 @@ class Person:
     username: str
     token: str = field(repr=False)
 
-    @property
-    def handle(self) -> str:
-        """`@alice@oakfield.example`."""
-        return f"@{self.username}@{self.school.host}"
-
     async def post(self, activity: dict[str, Any], *, expect: int = 201) -> str:
         """Do something through the real outbox; answers the id of the activity (Location)."""
         reply = await self.school.post(self, activity)

@@ -4,6 +4,7 @@ Its signatures are made here, with nothing of ours, so that a test can leave out
 any part of them.
 """
 
+import asyncio
 import base64
 import hashlib
 import itertools
@@ -201,7 +202,8 @@ class Foreigner:
 class Stranger:
     """A server that serves `documents` by path and keeps what it is sent in `delivered`.
 
-    `answers` sets the status for POSTs to a path, or to every path under the name "*".
+    `answers` sets the status for POSTs to a path, or to every path under the name "*". While
+    `let_go` is cleared, whoever asks waits.
     """
 
     def __init__(self, town: "Town", host: str) -> None:
@@ -215,6 +217,8 @@ class Stranger:
         self.fetched: list[str] = []  # the paths that were asked for, in order
         self.people: dict[str, Foreigner] = {}
         self.numbers: Iterator[int] = itertools.count(1)
+        self.let_go = asyncio.Event()
+        self.let_go.set()
         self._port = 0
         self._runner: web.AppRunner | None = None
 
@@ -265,9 +269,11 @@ class Stranger:
         if request.method == "POST":
             body = await request.read()
             self.delivered.append(Delivered(request.path, request.headers.copy(), body))
+            await self.let_go.wait()
             status = self.answers.get(request.path, self.answers.get("*", 202))
             return web.Response(status=status, headers=self.answer_headers)
         self.fetched.append(request.path)
+        await self.let_go.wait()
         if request.path == "/.well-known/webfinger":
             return self._webfinger(request.query.get("resource", ""))
         found = self.documents.get(request.path, 404)

@@ -66,6 +66,9 @@ def test_the_environment_wins_over_the_file() -> None:
         ("federation", "ports", [], "federation.ports must be a list of port numbers"),
         ("federation", "danger_allow_http", "perhaps", "danger_allow_http must be true or false"),
         ("database", "url", "mysql://x", "database.url must begin with"),
+        ("database", "url", "sqlite:///", "database.url must be like"),
+        ("database", "url", "sqlite:///:memory:", "database.url must be like"),
+        ("database", "url", "postgresql://host:port/name", "database.url must be like"),
     ],
 )
 def test_a_mistyped_setting_is_named_in_one_line(

@@ -156,8 +156,6 @@ def _actors() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_actors"),
         sa.UniqueConstraint("uri", name="uq_actors_uri"),
     )
-    op.create_index("ix_actors_followers", "actors", ["followers"])
-    op.create_index("ix_actors_handle", "actors", [sa.text("lower(username)"), "host"])
     op.create_index("ix_actors_peer", "actors", ["peer_id"])
     op.create_index(
         "uq_actors_local_username",
