@@ -437,21 +437,15 @@ async def test_a_slow_school_does_not_keep_the_others_waiting(
 ) -> None:
     hillside = await town.stranger("hillside")
     slow = hillside.person("hana")
-    asked, answer = asyncio.Event(), asyncio.Event()
-    read = type(hillside)._answer
-
-    async def later(request: Any) -> Any:
-        asked.set()
-        await answer.wait()
-        return await read(hillside, request)
-
     quiet = await town.stranger("quiet")
-    quiet._answer = later  # type: ignore[method-assign]
-    await quiet.shut()
-    await quiet.open()
+    quiet.let_go.clear()
     await bring(slow, oakfield, slow.activity("Announce", f"{quiet.url}/notes/1"))
     working = asyncio.create_task(worker.work(oakfield.server))
-    await asked.wait()
+
+    async def asked() -> bool:
+        return "/notes/1" in quiet.fetched
+
+    await until(asked, oakfield)
     said = bob.create("Meanwhile")
     await bring(bob, oakfield, said)
 
@@ -459,7 +453,7 @@ async def test_a_slow_school_does_not_keep_the_others_waiting(
         return await kept(oakfield, said["object"]["id"]) is not None
 
     await until(come, oakfield)
-    answer.set()
+    quiet.let_go.set()
     working.cancel()
     with pytest.raises(asyncio.CancelledError):
         await working
