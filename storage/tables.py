@@ -61,10 +61,16 @@ def _id() -> Column[int]:
     return Column("id", BigInteger, primary_key=True, autoincrement=False)
 
 
-def _to(table: str, name: str, *, nullable: bool = False, **more: Any) -> Column[int]:
+def _to(
+    table: str, name: str, *, column: str = "id", nullable: bool = False, **more: Any
+) -> Column[int]:
     """A reference that goes away with what it points to."""
     return Column(
-        name, BigInteger, ForeignKey(f"{table}.id", ondelete="CASCADE"), nullable=nullable, **more
+        name,
+        BigInteger,
+        ForeignKey(f"{table}.{column}", ondelete="CASCADE"),
+        nullable=nullable,
+        **more,
     )
 
 
@@ -142,12 +148,16 @@ actors = Table(
     Column("featured", Text),
     Column("approves_followers", Boolean, nullable=False, server_default=false()),
     Column("moved_to", Text),
+    _when("moved_at", nullable=True),  # when we learned it
     Column("state", Text, nullable=False, server_default="active"),  # active|suspended|deleted
+    # Our administrator suspended them: no word of theirs ends it.
+    Column("suspended_here", Boolean, nullable=False, server_default=false()),
     Column("document", Text, nullable=False),
     _when("created_at"),
     _when("updated_at"),
     _when("fetched_at", nullable=True),
     Index("ix_actors_peer", "peer_id"),
+    Index("ix_actors_handle", text("lower(username)"), "host"),
     # One handle, one local actor, whatever its kind and letter case.
     Index(
         "uq_actors_local_username",
@@ -195,6 +205,20 @@ tokens = Table(
     Index("ix_tokens_actor", "actor_id"),
 )
 
+# Browsers that somebody is signed in with. The cookie holds the secret, we keep its SHA-256.
+sessions = Table(
+    "sessions",
+    metadata,
+    _id(),
+    _to("actors", "actor_id"),
+    Column("hash", LargeBinary, nullable=False, unique=True),
+    _when("created_at"),
+    _when("seen_at"),  # to within a few minutes
+    _when("expires_at"),
+    Index("ix_sessions_actor", "actor_id"),
+    Index("ix_sessions_expires", "expires_at"),
+)
+
 # --- who follows whom --------------------------------------------------------------------------
 
 follows = Table(
@@ -210,6 +234,19 @@ follows = Table(
     Index("ix_follows_followee", "followee_id", "state", "id"),
     Index("ix_follows_follower", "follower_id", "state", "id"),
     Index("ix_follows_uri", "uri"),
+)
+
+# Who wants nothing to do with whom: neither sees or hears anything of the other.
+blocks = Table(
+    "blocks",
+    metadata,
+    _id(),
+    _to("actors", "actor_id"),  # who blocks
+    _to("actors", "target_id"),
+    Column("uri", Text, nullable=False, unique=True),  # of the Block activity
+    _when("created_at"),
+    UniqueConstraint("actor_id", "target_id"),
+    Index("ix_blocks_target", "target_id", "actor_id"),
 )
 
 # --- what people say ---------------------------------------------------------------------------
@@ -229,12 +266,67 @@ objects = Table(
     Column("content", Text, nullable=False, server_default=""),  # clean HTML
     Column("url", Text, nullable=False),  # the page for people
     Column("in_reply_to", Text),
+    Column("quotes", Text),  # the id of the post that this one quotes
     Column("document", Text, nullable=False),
     _when("published_at"),
     _when("edited_at", nullable=True),
     _when("deleted_at", nullable=True),
     Index("ix_objects_author", "author_id", "id"),
     Index("ix_objects_in_reply_to", "in_reply_to", "id"),
+    Index(
+        "ix_objects_quotes",
+        "quotes",
+        sqlite_where=text("quotes IS NOT NULL"),
+        postgresql_where=text("quotes IS NOT NULL"),
+    ),
+)
+
+# The words with # that a post is filed under: letter case and width set aside.
+hashtags = Table(
+    "hashtags",
+    metadata,
+    _to("objects", "object_id", primary_key=True),
+    Column("name", Text, primary_key=True),  # without #
+    Index("ix_hashtags_name", "name", "object_id"),
+)
+
+# A post that asks something. Of others' polls the figures are those that their server gives.
+polls = Table(
+    "polls",
+    metadata,
+    Column("object_id", BigInteger, ForeignKey("objects.id", ondelete="CASCADE"), primary_key=True),
+    Column("several", Boolean, nullable=False),  # more than one choice may be taken
+    _when("ends_at", nullable=True),
+    _when("ended_at", nullable=True),  # since when nobody may vote any more, and all were told
+    Column("voters", Integer, nullable=False, server_default="0"),
+    _when("told_at", nullable=True),  # ours: when the figures last went out
+    _when("due_at", nullable=True),  # ours: when they go out next, or the poll ends
+    Index(
+        "ix_polls_due",
+        "due_at",
+        sqlite_where=text("due_at IS NOT NULL"),
+        postgresql_where=text("due_at IS NOT NULL"),
+    ),
+)
+
+poll_options = Table(
+    "poll_options",
+    metadata,
+    _to("polls", "object_id", primary_key=True, column="object_id"),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False),
+    Column("votes", Integer, nullable=False, server_default="0"),
+)
+
+votes = Table(
+    "votes",
+    metadata,
+    _to("polls", "object_id", primary_key=True, column="object_id"),
+    _to("actors", "actor_id", primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("uri", Text),  # of the Note that was the vote
+    _when("created_at"),
+    Index("ix_votes_actor", "actor_id"),
 )
 
 # Who is named by a post, openly (to, cc) or not (bto, bcc, or a personal inbox it came to).
@@ -336,6 +428,23 @@ received = Table(
     Index("ix_received_received_at", "received_at"),
 )
 
+# Posts of others that we were pointed to and have not got: what a post answers or quotes. Fetched
+# later, a few per conversation, so that nobody keeps us busy by writing replies to nothing.
+wanted = Table(
+    "wanted",
+    metadata,
+    Column("uri", Text, primary_key=True),
+    Column("cause_uri", Text, nullable=False),  # the post that arrived and began it
+    Column("host", Text, nullable=False),  # of the uri
+    Column("depth", Integer, nullable=False),  # how many steps above the cause
+    Column("tries", Integer, nullable=False, server_default="0"),
+    _when("due_at"),
+    _when("claimed_until", nullable=True),
+    _when("created_at"),
+    Index("ix_wanted_due", "due_at"),
+    Index("ix_wanted_cause", "cause_uri"),
+)
+
 # What each of our people finds in their inbox.
 arrivals = Table(
     "arrivals",
@@ -363,7 +472,8 @@ notifications = Table(
     metadata,
     _id(),
     _to("actors", "owner_id"),
-    Column("kind", Text, nullable=False),  # follow|request|mention|reply|like|announce|accepted
+    # follow|request|mention|reply|like|announce|accepted|poll|move|edit
+    Column("kind", Text, nullable=False),
     _to("actors", "actor_id"),
     _to("objects", "object_id", nullable=True),
     _when("created_at"),
@@ -423,4 +533,22 @@ deliveries = Table(
         sqlite_where=text("state = 'waiting'"),
         postgresql_where=text("state = 'waiting'"),
     ),
+)
+
+# --- what an administrator looks after ---------------------------------------------------------
+
+# Somebody reports a person or posts of ours, or one of ours those of others.
+reports = Table(
+    "reports",
+    metadata,
+    _id(),
+    Column("uri", Text, nullable=False, unique=True),  # of the Flag activity
+    _to("actors", "reporter_id"),
+    _to("actors", "subject_id"),  # the person whom it is about
+    Column("post_uris", Text, nullable=False),  # a JSON list of ids
+    Column("reason", Text, nullable=False, server_default=""),  # plain text
+    _when("created_at"),
+    _when("closed_at", nullable=True),
+    Index("ix_reports_subject", "subject_id"),
+    Index("ix_reports_reporter", "reporter_id"),
 )
