@@ -1,6 +1,6 @@
 # Everything a developer or a school types. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help install dev demo test check format bench lock clean
+.PHONY: help install dev demo test browser check format bench lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -35,7 +35,11 @@ demo: install ## three schools on this machine, talking to each other
 	@$(BIN)/staffroom demo
 
 test: dev ## every test that needs no network
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal
+
+browser: ## install Chromium for the browser tests, where apt-get can
+	@command -v chromium chromium-browser google-chrome google-chrome-stable >/dev/null || \
+		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; }
 
 check: dev ## format, lint, types and import contracts
 	@$(BIN)/ruff format --check .

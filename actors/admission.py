@@ -1,7 +1,9 @@
 """Which other servers we talk to at all: asked before anything comes in or goes out (R0, R16)."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 
+from actors import budget
 from federation.errors import Refused
 from storage import peers
 from storage.database import Database, Transaction
@@ -23,9 +25,23 @@ def admit(tx: Transaction, mode: str, host: str) -> None:
 
 
 def gate(database: Database, mode: str) -> Callable[[str], Awaitable[None]]:
-    """The same for who has no transaction, such as the client before it asks another server."""
+    """The same for who has no transaction: the client before each request for something.
+
+    What one arriving activity may cost is counted here too, and how many servers of one domain
+    we meet for the first time. Raises Refused and Unreachable.
+    """
+    newcomers = budget.Newcomers()
 
     async def admitted(host: str) -> None:
-        await database.read(admit, mode, host)
+        known, now = await database.read(_admitted, mode, host)
+        if not known:
+            newcomers.meet(host, now)
+        budget.spend(host)
 
     return admitted
+
+
+def _admitted(tx: Transaction, mode: str, host: str) -> tuple[bool, datetime]:
+    """Whether we know the host, which is admitted, and what time it is."""
+    admit(tx, mode, host)
+    return mode == "network" or peers.by_host(tx, host) is not None, tx.now

@@ -1,128 +1,26 @@
-"""What somebody wrote on another server: read, and a copy of it kept.
+"""What somebody wrote on another server: a copy of it is kept.
 
-Whatever shape it has, it becomes text that we may show: limits applied, HTML cleaned, addresses
-checked. The document stays beside it as it came, without bto and bcc.
-https://www.w3.org/TR/activitystreams-vocabulary/#object-types
+What we take from it is read by `actors/reading.py`; the document stays beside it as it came,
+without bto and bcc.
 """
 
-from dataclasses import dataclass
-from datetime import datetime
-from html import escape
+from datetime import timedelta
 from typing import Any
 
-from actors import local, remote
+from actors import local, reading, remote
+from actors.reading import Reading
 from actors.server import Server
-from federation import addresses, content, vocabulary
+from federation import addresses, vocabulary
 from federation.addresses import Rules
 from federation.errors import Malformed, Refused
 from federation.vocabulary import Addressing
-from storage import actors, follows, objects
+from storage import actors, follows, hashtags, objects, polls
 from storage.actors import Actor
 from storage.database import Transaction
 from storage.objects import Post
 
-# SECURITY table 0.1.
-CONTENT_LIMIT = content.LONGEST_TEXT
-NAME_LIMIT = 200
-SUMMARY_LIMIT = 2_000
-OPTIONS = 20
-OPTION_LIMIT = 200
-
-# Shown as the text they are. Everything else is shown as title, summary and link.
-TEXTS = frozenset({"Note", "Article", "Page", "Question"})
-
-NEVER_POSTS = remote.ACTOR_TYPES | {
-    "Tombstone", "Collection", "OrderedCollection", "CollectionPage", "OrderedCollectionPage",
-    "Accept", "Add", "Announce", "Block", "Create", "Delete", "Dislike", "Flag", "Follow",
-    "Invite", "Join", "Leave", "Like", "Move", "Offer", "Reject", "Remove", "Undo", "Update",
-}  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What we take from a document."""
-
-    uri: str
-    type: str
-    name: str | None
-    summary: str | None
-    content: str
-    url: str
-    in_reply_to: str | None
-    published_at: datetime
-    edited_at: datetime | None
-
-
-def read(document: dict[str, Any], rules: Rules, now: datetime) -> Reading:
-    """Read a post; raises Malformed for what is no post or has no usable id."""
-    kinds = vocabulary.types_of(document)
-    if not kinds or not NEVER_POSTS.isdisjoint(kinds):
-        raise Malformed(f"{' and '.join(kinds) or 'something without a type'} is not a post")
-    kind = next((kind for kind in kinds if kind in TEXTS), kinds[0])
-    uri = vocabulary.uri_of(document, rules)
-    url = _web(vocabulary.web_url(document.get("url")), rules) or uri
-    name = content.one_line(
-        vocabulary.text_of(document.get("name"), document.get("nameMap")), NAME_LIMIT
-    )
-    summary = content.one_line(
-        content.plain(vocabulary.text_of(document.get("summary"), document.get("summaryMap"))),
-        SUMMARY_LIMIT,
-    )
-    updated = document.get("updated")
-    return Reading(
-        uri=uri,
-        type=kind,
-        name=name or None,
-        summary=summary or None,
-        content=_text(document, name) if kind in TEXTS else _card(name, summary, url),
-        url=url,
-        in_reply_to=_web(vocabulary.id_of(document.get("inReplyTo")), rules),
-        published_at=vocabulary.timestamp(document.get("published"), now),
-        edited_at=None if updated is None else vocabulary.timestamp(updated, now),
-    )
-
-
-def _text(document: dict[str, Any], name: str) -> str:
-    """The text of a post, else its name; below it, the choices of a poll."""
-    written = vocabulary.text_of(document.get("content"), document.get("contentMap"))
-    shown = _cut(written) if written else content.paragraphs(name)
-    options = vocabulary.many(document.get("oneOf")) or vocabulary.many(document.get("anyOf"))
-    lines = [
-        content.one_line(
-            vocabulary.text_of(option.get("name"), option.get("nameMap")), OPTION_LIMIT
-        )
-        for option in options[:OPTIONS]
-        if isinstance(option, dict)
-    ]
-    if lines:
-        shown += "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in lines if line) + "</ul>"
-    return shown
-
-
-def _cut(written: str) -> str:
-    """Clean HTML. Of a text beyond the limit its beginning; the rest stays in the document."""
-    if len(written) > CONTENT_LIMIT:
-        words = content.plain(written)
-        if len(words) >= CONTENT_LIMIT:
-            return content.paragraphs(words[: CONTENT_LIMIT - 1] + "…")
-    return content.clean(written)
-
-
-def _card(name: str, summary: str, url: str) -> str:
-    """Title, summary and link of what we cannot show itself."""
-    link = f'<a href="{escape(url)}">{escape(name or url)}</a>'
-    return content.clean(f"<p>{link}</p>" + (f"<p>{escape(summary)}</p>" if summary else ""))
-
-
-def _web(found: str | None, rules: Rules) -> str | None:
-    """An address in our spelling, or None if it is none that we would ever follow."""
-    if found is None:
-        return None
-    try:
-        return addresses.canonical(found, rules)
-    except Malformed:
-        return None
-
+# Times in documents are whole seconds: within one nothing was changed, and nothing is older.
+AT_ONCE = timedelta(seconds=1)
 
 # --- having it from its own server ---------------------------------------------------------------
 
@@ -176,9 +74,12 @@ def keep(
     """Keep a post with its audience and those of us whom it names; again: recipients join.
 
     `addressed` is what its author said, `owner_id` whose personal inbox it came to. Raises
-    Malformed, and Refused for the id of another's post or of one that was deleted before.
+    Malformed, and Refused for the id of another's post or of one that was deleted before, and for
+    a vote: that is no post, whatever brings it.
     """
-    reading = read(document, rules, tx.now)
+    found = reading.read(document, rules, tx.now)
+    if is_vote(tx, document, rules):
+        raise Refused("a vote is no post")
     kind = local.audience_of(tx, author, addressed)
     named = local.our_people(tx, (*addressed.to, *addressed.cc), rules)
     hidden = local.our_people(tx, addressed.hidden, rules)
@@ -189,38 +90,99 @@ def keep(
     try:
         post, new = objects.add(
             tx,
-            uri=reading.uri,
+            uri=found.uri,
             author_id=author.id,
-            type=reading.type,
+            type=found.type,
             audience=kind,
-            name=reading.name,
-            summary=reading.summary,
-            content=reading.content,
-            url=reading.url,
-            in_reply_to=reading.in_reply_to,
+            name=found.name,
+            summary=found.summary,
+            content=found.content,
+            url=found.url,
+            in_reply_to=found.in_reply_to,
+            quotes=found.quotes,
             document=vocabulary.without_hidden(document),
-            published_at=reading.published_at,
+            published_at=found.published_at,
             recipients=recipients.items(),
         )
     except objects.Clash as clash:
         raise Refused(str(clash)) from clash
-    if new and reading.edited_at is not None:
-        edit(tx, post, reading, document)
+    if new:
+        if found.hashtags or found.poll:
+            _file(tx, post, found)
+        if found.edited_at is not None and found.edited_at > found.published_at + AT_ONCE:
+            _replace(tx, post, found, document)
     return post
 
 
-def edit(tx: Transaction, post: Post, reading: Reading, document: dict[str, Any]) -> bool:
-    """Put what was read in the place of what is kept. False if we have something newer."""
+def is_vote(tx: Transaction, document: dict[str, Any], rules: Rules) -> bool:
+    """Whether a document is a vote in a poll that we know, and so no post: who chose what is
+    between the voter and whoever counts."""
+    if not reading.is_vote(document):
+        return False
+    try:
+        asked = objects.by_uri(tx, vocabulary.uri_of(document.get("inReplyTo"), rules))
+    except Malformed:
+        return False
+    return asked is not None and asked.type == "Question"
+
+
+def edit(tx: Transaction, post: Post, found: Reading, document: dict[str, Any]) -> bool:
+    """Put what was read in the place of what is kept. False if there is nothing new to tell:
+    we have something newer, or only the figures of a poll changed."""
+    if _only_figures(tx, post, found):
+        last = post.edited_at or post.published_at
+        if found.edited_at is None or found.edited_at + AT_ONCE > last:
+            objects.refresh(tx, post.id, vocabulary.without_hidden(document))
+            _file(tx, post, found)
+        return False
+    if not _replace(tx, post, found, document):
+        return False
+    _file(tx, post, found)
+    return True
+
+
+def _replace(tx: Transaction, post: Post, found: Reading, document: dict[str, Any]) -> bool:
     return objects.edit(
         tx,
         post.id,
-        type=reading.type,
-        name=reading.name,
-        summary=reading.summary,
-        content=reading.content,
-        url=reading.url,
+        type=found.type,
+        name=found.name,
+        summary=found.summary,
+        content=found.content,
+        url=found.url,
+        quotes=found.quotes,
         document=vocabulary.without_hidden(document),
-        edited_at=reading.edited_at or tx.now,
+        edited_at=found.edited_at or tx.now,
+    )
+
+
+def _only_figures(tx: Transaction, post: Post, found: Reading) -> bool:
+    """Whether a poll still asks the same: its figures are told without an edit."""
+    kept = None if found.poll is None else polls.of_post(tx, None, post.id)
+    if kept is None or found.poll is None:
+        return False
+    words = (post.type, post.name, post.summary, post.content, post.quotes)
+    names = [option.name for option in kept.options]
+    return (
+        words == (found.type, found.name, found.summary, found.content, found.quotes)
+        and names == [name for name, _ in found.poll.options]
+        and kept.several == found.poll.several
+    )
+
+
+def _file(tx: Transaction, post: Post, found: Reading) -> None:
+    """Keep what stands beside the words: hashtags, and the poll."""
+    hashtags.file(tx, post.id, found.hashtags)
+    if found.poll is None:
+        return
+    polls.keep(
+        tx,
+        post.id,
+        several=found.poll.several,
+        ends_at=found.poll.ends_at,
+        ended_at=found.poll.ended_at,
+        voters=found.poll.voters,
+        options=found.poll.options,
     )
 
 

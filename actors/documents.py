@@ -7,7 +7,7 @@ https://www.w3.org/TR/activitypub/#retrieving-objects
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any
 
@@ -18,12 +18,13 @@ from actors import access, collections, local
 from actors.server import SERVER, Server
 from federation import vocabulary
 from federation.errors import BadSignature
-from storage import actors, follows, keys, likes, objects, published
+from storage import actors, blocks, burials, follows, keys, likes, objects, published
 from storage import featured as featured_rows
 from storage.actors import Actor
 from storage.audience import NOBODY, Viewer
 from storage.database import Transaction
 from storage.objects import Post
+from storage.published import Shown
 
 MEDIA_TYPE = "application/activity+json"
 PRIVATE = "private, no-store"
@@ -64,14 +65,22 @@ def wants_page(request: web.Request) -> bool:
     Browsers name text/html first; servers name an ActivityPub type; `*/*`, application/json or
     nothing at all is answered with JSON.
     """
-    best: dict[bool, float] = {True: 0.0, False: 0.0}
+    return _wanted(request, PAGE_TYPES) > _wanted(request, ACTIVITY_TYPES)
+
+
+def wants_document(request: web.Request) -> bool:
+    """Whether whoever asks names an ActivityPub type, and no page rather than that."""
+    return 0.0 < _wanted(request, ACTIVITY_TYPES) >= _wanted(request, PAGE_TYPES)
+
+
+def _wanted(request: web.Request, kinds: Collection[str]) -> float:
+    """How much one of these types is wanted: the q of the Accept header, 0 to 1."""
+    best = 0.0
     for part in ",".join(request.headers.getall("Accept", [])).split(","):
         name, _, parameters = part.partition(";")
-        kind = name.strip().lower()
-        if kind in PAGE_TYPES or kind in ACTIVITY_TYPES:
-            page = kind in PAGE_TYPES
-            best[page] = max(best[page], _quality(parameters))
-    return best[True] > best[False]
+        if name.strip().lower() in kinds:
+            best = max(best, _quality(parameters))
+    return best
 
 
 def _quality(parameters: str) -> float:
@@ -90,7 +99,23 @@ def _uri(server: Server, request: web.Request) -> str:
     return server.school.url + request.path
 
 
+def _led_to(uri: str) -> web.Response:
+    return web.Response(
+        status=303, headers={"Location": uri, "Cache-Control": PUBLIC, "Vary": f"{VARY}, Cookie"}
+    )
+
+
 # --- actors ------------------------------------------------------------------------------------
+
+
+async def actor_with_page(request: web.Request) -> web.Response:
+    """`/@NAME` for servers: people pass on the address of the page they look at. It leads to the
+    id; whether there is anybody, and for whom, is answered there."""
+    school = request.app[SERVER].school
+    name = request.match_info["name"].lower()
+    if name == local.SCHOOL_USERNAME:
+        return _led_to(local.school_uri(school))
+    return _led_to(f"{school.url}/users/{name}")
 
 
 async def instance(request: web.Request) -> web.Response:
@@ -119,26 +144,36 @@ def _actor_document(tx: Transaction, uri: str) -> tuple[int, dict[str, Any]] | N
     found = actors.by_uri(tx, uri)
     if found is None or not found.local:
         return None
-    if found.state == "deleted":
+    listed = keys.of_actor(tx, found.id)
+    if found.state == "deleted" and not any(key.private for key in listed):
         return 410, tombstone(uri, found.type, found.updated_at)
-    return 200, local.document(tx.school, found, keys.of_actor(tx, found.id))
+    # Who was removed stays, as far as a signature needs it, until the last server was told.
+    return 200, local.document(tx.school, found, listed)
 
 
 async def inbox(request: web.Request) -> web.Response:
     """An inbox is for putting things into; nobody reads it from outside."""
+    server = request.app[SERVER]
+    await server.database.read(_owner, _uri(server, request))
     raise web.HTTPMethodNotAllowed(request.method, ["POST"], headers={"Cache-Control": PRIVATE})
 
 
 # --- posts and activities ----------------------------------------------------------------------
 
 
+async def post_with_page(request: web.Request) -> web.Response:
+    """`/@NAME/ID` for servers: leads to the id of the post."""
+    return _led_to(f"{request.app[SERVER].school.url}/objects/{request.match_info['id']}")
+
+
 async def post(request: web.Request) -> web.Response:
     """`/objects/ID`. Someone elsewhere who gets it is noted: edits and deletion go there too."""
     server = request.app[SERVER]
     viewer = await access.viewer_of(server, request)
-    found = await server.database.read(objects.seen_by_uri, viewer, _uri(server, request))
+    uri = _uri(server, request)
+    found = await server.database.read(objects.seen_by_uri, viewer, uri)
     if found is None:
-        raise missing()
+        return await _left_behind(server, uri)
     public = found.audience in PUBLIC_AUDIENCES
     if found.deleted_at is not None:
         stone = tombstone(found.uri, found.type, found.deleted_at)
@@ -148,19 +183,40 @@ async def post(request: web.Request) -> web.Response:
     return answer(_post_document(found), public=public)
 
 
+async def _left_behind(server: Server, uri: str) -> web.Response:
+    """A Tombstone for what everybody could read of somebody who left; else it is missing."""
+    stone = await server.database.read(burials.stone, uri)
+    if stone is None:
+        raise missing()
+    return answer(tombstone(uri, *stone), public=True, status=410)
+
+
 def _post_document(found: Post) -> dict[str, Any]:
     document = {"@context": vocabulary.CONTEXT} | json.loads(found.document)
     return vocabulary.without_hidden(document)
 
 
 async def activity(request: web.Request) -> web.Response:
-    """`/activities/ID`: an activity of ours, as it was sent."""
+    """`/activities/ID`: an activity of ours, as it was sent, unless its post was edited since."""
     server = request.app[SERVER]
     viewer = await access.viewer_of(server, request)
     found = await server.database.read(published.seen_by_uri, viewer, _uri(server, request))
     if found is None:
         raise missing()
-    return answer(orjson.loads(found.document), public=found.audience in PUBLIC_AUDIENCES)
+    return answer(_activity_document(found), public=found.audience in PUBLIC_AUDIENCES)
+
+
+def _activity_document(found: Shown) -> dict[str, Any]:
+    """An activity, with its post as it stands now: what was edited away is said no more."""
+    document: dict[str, Any] = orjson.loads(found.document)
+    if found.post_now is None:
+        return document
+    now = vocabulary.without_hidden(json.loads(found.post_now))
+    now.pop("@context", None)
+    if document.get("object") == now:
+        return document
+    # The proof was for other words.
+    return {name: value for name, value in document.items() if name != "proof"} | {"object": now}
 
 
 # --- lists -------------------------------------------------------------------------------------
@@ -192,7 +248,7 @@ async def _listing(
     request: web.Request, count: Count, rows: Rows, *, names_people: bool = False
 ) -> web.Response:
     """A list, or a page of it. One that `names_people` tells strangers only how many they are:
-    whom our staff know is nothing for a robot to collect."""
+    whom our staff know is nothing for a robot to collect, nor for whom they block."""
     server = request.app[SERVER]
     viewer = await access.viewer_of(server, request)
     before = collections.cursor(request.query)
@@ -201,7 +257,9 @@ async def _listing(
     if size_only and paged:
         raise BadSignature("unsigned")
     uri = _uri(server, request)
-    found = await server.database.read(_read_listing, viewer, uri, count, rows, before, paged)
+    found = await server.database.read(
+        _read_listing, viewer, uri, count, rows, before, paged, names_people
+    )
     if found is None:
         raise missing()
     if size_only:
@@ -218,9 +276,12 @@ def _read_listing(
     rows: Rows,
     before: int | None,
     paged: bool,
+    names_people: bool,
 ) -> dict[str, Any] | None:
     owner = _owner(tx, uri)
     if owner is None:
+        return None
+    if names_people and viewer.actor_id and blocks.between(tx, viewer.actor_id, owner.id):
         return None
     total = count(tx, viewer, owner)
     if not paged:
@@ -256,7 +317,7 @@ def _outbox(
     tx: Transaction, viewer: Viewer, owner: Actor, before: int | None, limit: int
 ) -> list[tuple[int, Any]]:
     rows = published.outbox(tx, viewer, owner.id, before=before, limit=limit)
-    return [(row.id, orjson.loads(row.document)) for row in rows]
+    return [(row.id, _activity_document(row)) for row in rows]
 
 
 def _count_followers(tx: Transaction, viewer: Viewer, owner: Actor) -> int:

@@ -162,6 +162,8 @@ def _private(tx: Transaction, actor: Actor, algorithm: Algorithm) -> tuple[str, 
 
 def document(school: School, actor: Actor, listed: list[Key]) -> dict[str, Any]:
     """The ActivityPub document of one of ours. Of a suspended one only what a signature needs."""
+    if actor.state == "deleted":
+        return _last_words(actor, listed)
     shown: dict[str, Any] = {
         "@context": vocabulary.CONTEXT,
         "id": actor.uri,
@@ -195,6 +197,19 @@ def document(school: School, actor: Actor, listed: list[Key]) -> dict[str, Any]:
     if actor.type == "Person":
         shown["attachment"] = _fields(school, said)
     return shown
+
+
+def _last_words(actor: Actor, listed: list[Key]) -> dict[str, Any]:
+    """What others need to check that it was really this actor who left."""
+    return {
+        "@context": vocabulary.CONTEXT,
+        "id": actor.uri,
+        "type": actor.type,
+        "preferredUsername": actor.username,
+        "inbox": actor.inbox,
+        "suspended": True,
+        **_keys(actor, listed),
+    }
 
 
 def _lists(actor: Actor) -> dict[str, Any]:

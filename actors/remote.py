@@ -6,11 +6,11 @@ them have one origin (PROTOCOL §1.4, SECURITY R2–R4, R9).
 """
 
 import json
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from actors import admission, profile
+from actors.budget import Overspent
 from actors.server import Server, instance_signer
 from federation import addresses, content, vocabulary
 from federation import keys as federation_keys
@@ -85,8 +85,6 @@ def save(tx: Transaction, read: RemoteFields, listed: list[Listed] | None) -> Ac
         raise Refused(f"{read.uri} is one of ours")
     if known is not None and known.state == "deleted":
         raise Gone(read.uri, 410)
-    if known is not None and _suspended_here(known):
-        read = replace(read, state="suspended")
     saved = actors.save_remote(tx, read)
     if listed is None:
         return saved
@@ -99,11 +97,6 @@ def save(tx: Transaction, read: RemoteFields, listed: list[Listed] | None) -> Ac
     except keys.KeyTaken as taken:
         raise Refused(f"a key of {read.uri} belongs to another actor") from taken
     return saved
-
-
-def _suspended_here(known: Actor) -> bool:
-    """Whether it was we who suspended them: then no word of theirs ends it."""
-    return known.state == "suspended" and json.loads(known.document).get("suspended") is not True
 
 
 # --- reading a document ------------------------------------------------------------------------
@@ -157,11 +150,12 @@ def aliases(document: dict[str, Any]) -> list[str]:
 
 
 def _username(document: dict[str, Any], uri: str) -> str:
-    """The part before the @ of the handle. One that could be read as a whole handle is refused."""
+    """The part before the @ of the handle. One that could be read as a whole handle is refused,
+    or as several in a row: whoever answers such a name would write to others as well."""
     username = vocabulary.text_of(document.get("preferredUsername"))
     if not username or username != content.one_line(username, profile.NAME_LIMIT):
         raise Malformed(f"{uri} has no usable preferredUsername")
-    if any(character in "@/\\?#%<>\"'" or character.isspace() for character in username):
+    if any(character in "@/\\?#%<>\"',;" or character.isspace() for character in username):
         raise Malformed(f"{uri} has no usable preferredUsername")
     return username
 
@@ -269,6 +263,8 @@ async def _fetch_key(server: Server, place: str, key_id: str) -> None:
             await _keep(server, document)
         else:
             await _keep_claimed(server, federation_keys.from_document(document, key_id))
+    except Overspent:
+        raise  # what one activity may not cost says nothing about the key
     except WireError as error:
         failure = _as_ours(error, _key_host(server, key_id))
         server.negative.note(place, failure, server.now())

@@ -13,6 +13,7 @@ from typing import Any, Generic, Literal, TypeVar
 from aiohttp import web
 
 from actors import local
+from actors.attempts import Attempts, Turns
 from federation.addresses import Rules
 from federation.client import Client
 from federation.signatures import Signer
@@ -100,6 +101,9 @@ class Server:
     standings: Recently[Any] = field(default_factory=lambda: Recently(timedelta(minutes=1)))
     # Peers whose sign of life was written down a moment ago.
     heard: Recently[bool] = field(default_factory=lambda: Recently(timedelta(seconds=20)))
+    # How often passwords were tried lately, and who may have one checked now.
+    attempts: Attempts = field(default_factory=Attempts)
+    turns: Turns = field(default_factory=Turns)
 
 
 SERVER: web.AppKey[Server] = web.AppKey("server", Server)

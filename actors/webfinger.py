@@ -24,7 +24,10 @@ SERVICE = "https://www.w3.org/ns/activitystreams#Service"
 
 
 async def webfinger(request: web.Request) -> web.Response:
-    """Who is that? Answers for people of this school only, whatever the letter case."""
+    """Who is that? Answers for people of this school only, whatever the letter case.
+
+    410 for those who left: their name is never given again.
+    """
     server = request.app[SERVER]
     asked = request.query.getall("resource", [])
     if len(asked) != 1 or not asked[0] or len(asked[0]) > RESOURCE_LIMIT:
@@ -75,6 +78,8 @@ def _jrd_of_address(tx: Transaction, url: str, rules: Rules) -> dict[str, Any] |
 
 
 def _jrd_of(school: School, actor: Actor | None) -> dict[str, Any] | None:
+    if actor is not None and actor.local and actor.state == "deleted":
+        raise web.HTTPGone(headers=OPEN)
     if actor is None or not actor.local or actor.state != "active":
         return None
     return discovery.jrd(f"acct:{actor.username}@{school.host}", actor.uri, actor.url)

@@ -11,7 +11,7 @@ import jsonschema_rs
 from federation.errors import Malformed
 from federation.vocabulary import MOST_ATTACHMENTS, MOST_RECIPIENTS, MOST_TAGS
 
-POSTS = ("Note", "Article", "Page")
+POSTS = ("Note", "Article", "Page", "Question")
 _URL = {"type": "string", "minLength": 1, "maxLength": 2048}
 _REFERENCE = {
     "anyOf": [_URL, {"type": "object", "properties": {"id": _URL}, "required": ["id"]}],
@@ -29,6 +29,16 @@ _SOURCE = {
     "required": ["content"],
     "additionalProperties": False,
 }
+# `outbox/polls.py` says how many, and how long; what comes back from an edit carries figures.
+_CHOICES = {
+    "type": ["array", "null"],
+    "items": {
+        "type": "object",
+        "properties": {"type": {"const": "Note"}, "name": _LINE, "replies": True},
+        "required": ["name"],
+        "additionalProperties": False,
+    },
+}
 _POST = {
     "type": {"enum": list(POSTS)},
     "id": _URL,
@@ -37,9 +47,17 @@ _POST = {
     "summary": _LINE,
     "sensitive": {"type": ["boolean", "null"]},
     "content": _TEXT,
+    "contentMap": {"type": ["object", "null"], "maxProperties": 1, "additionalProperties": _TEXT},
     "mediaType": {"enum": ["text/html", "text/plain", "text/markdown"]},
     "source": _SOURCE,
     "inReplyTo": {"anyOf": [_REFERENCE, {"type": "null"}]},
+    "quote": _REFERENCE,
+    "quoteUrl": _REFERENCE,
+    "oneOf": _CHOICES,
+    "anyOf": _CHOICES,
+    "endTime": _LINE,
+    "closed": {"type": ["string", "boolean", "null"], "maxLength": 100},
+    "votersCount": {"type": ["integer", "null"]},
     "tag": {"type": ["array", "object", "null"], "maxItems": MOST_TAGS},
     "attachment": {"type": ["array", "object", "null"], "maxItems": MOST_ATTACHMENTS},
     "published": _LINE,
@@ -88,11 +106,20 @@ _EDITED = {
         _shape({**_CONTEXT, "id": _URL, **_PROFILE}, "id"),
     ]
 }
+# A person, and posts of theirs.
+_REPORTED = {
+    "anyOf": [_REFERENCE, {"type": "array", "items": _REFERENCE, "minItems": 1, "maxItems": 61}]
+}
 _UNDONE = {
     "anyOf": [
         _REFERENCE,
         _shape(
-            {"type": {"type": "string"}, "actor": _REFERENCE, "object": _REFERENCE},
+            {
+                "type": {"type": "string"},
+                "actor": _REFERENCE,
+                "object": _REPORTED,
+                "target": _REFERENCE,
+            },
             "type",
             "object",
         ),
@@ -109,6 +136,10 @@ SHAPES = {
     "Undo": _activity(_UNDONE),
     "Like": _activity(_REFERENCE),
     "Announce": _activity(_REFERENCE),
+    "Block": _activity(_REFERENCE),
+    "Flag": _activity(_REPORTED, content=_LINE, forward={"type": "boolean"}),
+    "Add": _activity(_REFERENCE, target=_REFERENCE),
+    "Remove": _activity(_REFERENCE, target=_REFERENCE),
 }
 _VALIDATORS = {name: jsonschema_rs.validator_for(shape) for name, shape in SHAPES.items()}
 

@@ -1,8 +1,8 @@
 """Where something lives: the one place that reads a URL or the name of a host.
 
-Two addresses are the same school only if this page says so. The text is split by our own strict
-rule before any library sees it, because libraries disagree about tabs, backslashes and odd
-spellings of numbers, and each disagreement has been somebody's security hole.
+Two addresses are the same school, or the same owner's, only if this page says so. The text is
+split by our own strict rule before any library sees it, because libraries disagree about tabs,
+backslashes and odd spellings of numbers, and each disagreement has been somebody's security hole.
 https://www.rfc-editor.org/rfc/rfc3986 and https://www.unicode.org/reports/tr46/
 """
 
@@ -14,6 +14,7 @@ from typing import Final
 from urllib.parse import quote
 
 import idna
+from publicsuffixlist import PublicSuffixList
 
 from federation.errors import Malformed
 
@@ -28,7 +29,7 @@ _PARTS = re.compile(
     r"(?::(?P<port>[1-9][0-9]{0,4}))?"
     r"(?P<path>/[^?#]*)?"
     r"(?P<query>\?[^#]*)?"
-    r"(?P<fragment>#[^#]*)?",
+    r"(?P<fragment>#.*)?",
     re.IGNORECASE,
 )
 _NAMED = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^/?#\[\]@:%]+)(?::(?P<port>[1-9][0-9]{0,4}))?")
@@ -134,6 +135,25 @@ def host(text: str, rules: Rules) -> str:
     if port == 443 or (port == 80 and rules.allow_http):
         return name
     return f"{name}:{port}"
+
+
+def registrable(authority: str) -> str:
+    """The domain below which one owner makes up names as they like, of a HOST in our spelling.
+
+    `lab.oakfield.kent.sch.uk:8443` belongs to `oakfield.kent.sch.uk`: below `kent.sch.uk` each
+    school has its own. A number, and a name above which there is nothing to own, stand for
+    themselves. https://publicsuffix.org/list/
+    """
+    name = authority if authority.endswith("]") else authority.rpartition(":")[0] or authority
+    if is_numeric(name):
+        return name
+    return _suffixes().privatesuffix(name) or name
+
+
+@lru_cache(maxsize=1)
+def _suffixes() -> PublicSuffixList:
+    """The list, read when it is first needed: that takes a moment."""
+    return PublicSuffixList()
 
 
 def is_numeric(name: str) -> bool:

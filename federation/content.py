@@ -76,7 +76,21 @@ _TAG = re.compile(r"<(/?)([a-z][a-z0-9]*)")
 _BLOCK_END = re.compile(r"</(?:p|li|h[1-5]|blockquote|pre|ul|ol)>")
 _BLANK_LINES = re.compile(r"\n[ \t]*(?:\n[ \t]*)+")
 _LINK = re.compile(r"https?://[^\s<>\"'`./?#:][^\s<>\"'`]{0,2040}", re.IGNORECASE)
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+# Spans stand in spans at most one deep here: how the visible and invisible parts of a link are cut.
+_MARKED_LINE = re.compile(
+    r'<p class="quote-inline">(?:(?!</?p\b).){0,9000}</p>'
+    r'|<span class="quote-inline">(?:(?!</?span\b).|<span\b[^>]*>[^<]*</span>){0,9000}</span>',
+    re.DOTALL,
+)
+_LAST_LINE = re.compile(
+    r"(?:RE|QT):\s*(?:</(?:span|b|strong)>)?\s*"
+    r"(?:<a\b[^>]*>(?:[^<]|</?span\b[^>]*>){0,4500}</a>|https?://[^\s<]+)(?:\s|<br>|</[a-z]+>)*"
+)
+LONGEST_CLASS = 100
+_OPENED = re.compile(r"(?:\s+|<br>|<(?:p|span|b|strong)(?: class=\"[a-z -]*\")?>)$")
+# The two in the middle turn the letters of a whole paragraph round, the address behind a link with
+# them.
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202d\u202e\ud800-\udfff]")
 _UNSEEN = re.compile(
     "[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
 )
@@ -94,9 +108,25 @@ def clean(text: str) -> str:
     return cleaned
 
 
+def without_quote_line(cleaned: str) -> str:
+    """Clean HTML without the line that stands for a quoted post ("RE: …") where we show the post.
+
+    It is marked by the class quote-inline, or is simply the last line.
+    """
+    shown = _MARKED_LINE.sub("", cleaned)
+    start = max(shown.rfind("RE:"), shown.rfind("QT:"))
+    if start >= 0 and _LAST_LINE.fullmatch(shown, start):
+        shown = shown[:start]
+        while opened := _OPENED.search(shown[-LONGEST_CLASS:]):
+            shown = shown[: -len(opened[0])]
+    # Closes what was opened and left.
+    return cleaned if shown == cleaned else _CLEANER.clean(shown).strip()
+
+
 def plain(text: str) -> str:
     """The words of an HTML text, paragraphs kept apart by an empty line."""
-    return _words(_sanitised(text))[:LONGEST_TEXT]
+    # Mostly there is no summary, and each look at nothing would cost as much as one at a post.
+    return _words(_sanitised(text))[:LONGEST_TEXT] if text else ""
 
 
 def paragraphs(text: str) -> str:
@@ -104,6 +134,11 @@ def paragraphs(text: str) -> str:
     text = _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))[:LONGEST_TEXT].strip()
     blocks = [block.strip("\n") for block in _BLANK_LINES.split(text) if block.strip()]
     return _CLEANER.clean("".join(f"<p>{_with_links(block)}</p>" for block in blocks))
+
+
+def without_control(text: str) -> str:
+    """The text without characters that nobody types and nothing shows; line ends stay."""
+    return _CONTROL.sub("", text)
 
 
 def one_line(text: str, limit: int) -> str:
@@ -122,7 +157,8 @@ def _sanitised(text: str) -> str:
         text = _PARSER.clean(text)
         text = _FORMULA.sub(_formula_as_tex, text)
         text = _PICTURE.sub(_picture_as_link, text)
-    return _CLEANER.clean(text)
+    # Once more after the parser: until then they may be written as entities.
+    return _CONTROL.sub("", _CLEANER.clean(text))
 
 
 def _picture_as_link(picture: re.Match[str]) -> str:

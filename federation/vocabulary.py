@@ -6,10 +6,11 @@ https://www.w3.org/TR/activitystreams-vocabulary/
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from federation import addresses
 from federation.addresses import Rules
@@ -31,6 +32,7 @@ CONTEXT: Final[list[Any]] = [
     "https://w3id.org/security/multikey/v1",
     {
         "toot": "http://joinmastodon.org/ns#",
+        "fep044f": "https://w3id.org/fep/044f#",
         "schema": "http://schema.org#",
         "wf": "https://purl.archive.org/socialweb/webfinger#",
         "manuallyApprovesFollowers": "as:manuallyApprovesFollowers",
@@ -46,6 +48,9 @@ CONTEXT: Final[list[Any]] = [
         "memorial": "toot:memorial",
         "blurhash": "toot:blurhash",
         "focalPoint": {"@container": "@list", "@id": "toot:focalPoint"},
+        "votersCount": "toot:votersCount",
+        "quote": {"@id": "fep044f:quote", "@type": "@id"},
+        "quoteUrl": "as:quoteUrl",
         "PropertyValue": "schema:PropertyValue",
         "value": "schema:value",
         "webfinger": "wf:webfinger",
@@ -58,6 +63,8 @@ MOST_TAGS: Final = 60
 MOST_MENTIONS: Final = 50
 MOST_ATTACHMENTS: Final = 16
 MOST_RECIPIENTS: Final = 200
+LONGEST_HASHTAG: Final = 100
+"""Characters."""
 
 _OWN_WORDS: Final = frozenset({"Create", "Update", "Delete"})
 """Activities whose object is the actor's own, so that its addressing counts as theirs."""
@@ -65,6 +72,8 @@ _OWN_WORDS: Final = frozenset({"Create", "Update", "Delete"})
 _TIME = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,12})?)?(?:[Zz]|[+-]\d\d:?\d\d)?", re.ASCII
 )
+_LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[a-z0-9]{2,8}){0,4}", re.IGNORECASE | re.ASCII)
+_NOT_IN_HASHTAG = re.compile(r"[\s/?#&<>\"'`\\]")
 _WEB = re.compile(r"https?://[^\s/?#@\\<>\"'`]+(?:[/?#][^\s\\<>\"`]*)?", re.IGNORECASE)
 
 
@@ -234,16 +243,29 @@ def _without_hidden(value: Any) -> Any:
     return value
 
 
+def embedded(document: dict[str, Any]) -> dict[str, Any]:
+    """A document as it stands inside another, which says the context for both."""
+    return {name: member for name, member in document.items() if name != "@context"}
+
+
 def timestamp(value: object, default: datetime) -> datetime:
     """The moment in a date, in UTC; `default` (the time of receipt) for a bad or a future one."""
+    found = moment(value)
+    return default if found is None else min(found.astimezone(UTC), default)
+
+
+def moment(value: object) -> datetime | None:
+    """The moment in a date, in the time zone it was written in (UTC if in none); None for a bad
+    one. It can be given in UTC."""
     if not isinstance(value, str) or len(value) > 64 or not _TIME.fullmatch(value):
-        return default
+        return None
     try:
-        moment = datetime.fromisoformat(value.upper().replace(",", "."))
-        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        found = datetime.fromisoformat(value.upper().replace(",", "."))
+        found = found.replace(tzinfo=UTC) if found.tzinfo is None else found
+        found.astimezone(UTC)
     except (ValueError, OverflowError):
-        return default
-    return min(moment, default)
+        return None
+    return found
 
 
 def rfc3339(moment: datetime) -> str:
@@ -266,6 +288,78 @@ def tags(document: dict[str, Any]) -> list[dict[str, Any]]:
     return [tag for tag in many(document.get("tag")) if isinstance(tag, dict)][:MOST_TAGS]
 
 
+def hashtags(document: dict[str, Any]) -> list[str]:
+    """The words that an object is filed under, as `hashtag` spells them, each once."""
+    found = (
+        hashtag(tag["name"])
+        for tag in tags(document)
+        if "Hashtag" in types_of(tag) and isinstance(tag.get("name"), str)
+    )
+    return list(dict.fromkeys(name for name in found if name))
+
+
+def hashtag(written: str) -> str:
+    """A hashtag without #, letter case and width set aside; "" for what is none."""
+    plain = unicodedata.normalize("NFKC", written[: LONGEST_HASHTAG * 4].strip()).casefold()
+    name = unicodedata.normalize("NFKC", plain).lstrip("#")
+    if not name.isprintable() or len(name) > LONGEST_HASHTAG or _NOT_IN_HASHTAG.search(name):
+        return ""
+    return name
+
+
+def language_of(document: dict[str, Any]) -> str | None:
+    """The language that an object is written in, as BCP 47 spells it, if it says one.
+
+    Said by the language map that holds the text, by `language`, or by the context.
+    """
+    texts = document.get("contentMap")
+    said: list[object] = []
+    if isinstance(texts, dict):
+        shown = text_of(document.get("content"), texts)
+        said += [name for name, text in texts.items() if len(texts) == 1 or text == shown]
+    language = document.get("language")
+    said.append(language.get("identifier") if isinstance(language, dict) else language)
+    said += [
+        part["@language"]
+        for part in many(document.get("@context"))
+        if isinstance(part, dict) and "@language" in part
+    ]
+    for name in said:
+        if isinstance(name, str) and (spelled := name.replace("_", "-")).lower() != "und":
+            return spelled if _LANGUAGE.fullmatch(spelled) else None
+    return None
+
+
+def quoted(document: dict[str, Any]) -> str | None:
+    """The id of the post that this one quotes, in whichever of the known ways it says so."""
+    named = [id_of(document[name]) for name in _QUOTES if name in document]
+    named += [
+        id_of(tag.get("href"))
+        for tag in tags(document)
+        if "Link" in types_of(tag) and _is_activity_type(tag.get("mediaType"))
+    ]
+    own = id_of(document)
+    return next((uri for uri in named if uri is not None and uri != own), None)
+
+
+# FEP-044f, Fedibird, Misskey; after these a Link among the tags (FEP-e232).
+_QUOTES: Final = ("quote", "quoteUrl", "quoteUri", "quoteURL", "_misskey_quote")
+
+
+def _is_activity_type(media_type: object) -> bool:
+    """Whether a link leads to a document of this language."""
+    if not isinstance(media_type, str):
+        return False
+    kind, _, rest = media_type.partition(";")
+    name = kind.strip().lower()
+    return name == MEDIA_TYPE or (name == "application/ld+json" and "activitystreams" in rest)
+
+
+def is_web(url: object) -> TypeGuard[str]:
+    """Whether this is an address that a reader may be sent to: http or https, and not too long."""
+    return isinstance(url, str) and len(url) <= addresses.LONGEST and bool(_WEB.fullmatch(url))
+
+
 def web_url(value: object) -> str | None:
     """The page for people in a `url` property: a string, a Link, or several, text/html first."""
     pages: list[str] = []
@@ -273,9 +367,9 @@ def web_url(value: object) -> str | None:
     for member in many(value):
         media_type: object = None
         if isinstance(member, dict):
-            media_type = member.get("mediaType")
+            media_type = member.get("mediaType") or member.get("mimeType")
             member = one(member.get("href") or member.get("url"))
-        if not isinstance(member, str) or len(member) > 2048 or not _WEB.fullmatch(member):
+        if not is_web(member):
             continue
         if isinstance(media_type, str) and media_type.startswith("text/html"):
             return member

@@ -3,11 +3,11 @@
 https://www.w3.org/TR/activitypub/#inbox-delivery
 """
 
-from actors import local
+from actors import copies, local
 from federation import vocabulary
 from federation.activity import Activity
 from federation.errors import Refused
-from storage import actors, arrivals, audience, notifications, objects
+from storage import actors, arrivals, audience, blocks, notifications, objects, received
 from storage.actors import Actor
 from storage.audience import Viewer
 from storage.database import Transaction
@@ -21,6 +21,9 @@ ALLOWED_SUSPENDED = frozenset({"Delete", "Reject", "Undo", "Update"})
 ABOUT_THEIR_OBJECT = frozenset(
     {"Follow", "Accept", "Reject", "Undo", "Like", "EmojiReact", "Announce"}
 )
+
+# Nobody finds these in their inbox, least of all whom they are about.
+SILENT = frozenset({"Block", "Flag"})
 
 
 def sender(tx: Transaction, activity: Activity) -> Actor:
@@ -49,8 +52,13 @@ def not_taken_back(tx: Transaction, activity: Activity) -> None:
 def notify(
     tx: Transaction, owner: Actor, kind: Kind, actor: Actor, post: Post | None = None
 ) -> None:
-    """Tell one of our people, unless it is their own doing or about a post they may not see."""
+    """Tell one of our people, unless it is their own doing or about a post they may not see.
+
+    Nobody is told anything of whom they block, or who blocks them.
+    """
     if not owner.local or owner.type != "Person" or owner.id == actor.id:
+        return
+    if blocks.between(tx, owner.id, actor.id):
         return
     if post is not None and not audience.can_see(tx, Viewer(owner.id, True), post.id):
         return
@@ -66,7 +74,7 @@ def notify(
 def note_arrival(tx: Transaction, activity: Activity, received_id: int) -> None:
     """Put an activity into the inbox of each of our people whom it concerns."""
     author = actors.by_uri(tx, activity.actor)
-    if author is None:
+    if author is None or silent(tx, activity):
         return
     addressed = vocabulary.addressing(activity.json)
     kind = local.audience_of(tx, author, addressed)
@@ -83,6 +91,24 @@ def note_arrival(tx: Transaction, activity: Activity, received_id: int) -> None:
         followers_of=author.id if kind in {"public", "unlisted", "followers"} else None,
         everyone=kind == "school",
     )
+
+
+def silent(tx: Transaction, activity: Activity) -> bool:
+    """Whether it is, takes back or passes on what nobody is to hear of."""
+    subject: object = activity.json
+    undone_by: str | None = None
+    while isinstance(subject, dict):
+        kinds = vocabulary.types_of(subject)
+        if not SILENT.isdisjoint(kinds) or copies.is_vote(tx, subject, activity.rules):
+            return True
+        undone_by = vocabulary.id_of(subject.get("actor")) if "Undo" in kinds else None
+        subject = vocabulary.one(subject.get("object"))
+        if isinstance(subject, dict) and not vocabulary.types_of(subject):
+            subject = vocabulary.id_of(subject)
+    if undone_by is None or not isinstance(subject, str):
+        return False
+    known = received.earlier(tx, subject, undone_by)
+    return known is not None and known[0] in SILENT
 
 
 def _about(tx: Transaction, activity: Activity) -> set[int]:

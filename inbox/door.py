@@ -201,6 +201,8 @@ def still_refused(
         for uri in knock.people:
             if uri not in people:
                 raise Refused(f"{uri} is unknown here")
+            if knock.incoming.type == "Delete" and people[uri].state == "deleted":
+                continue  # said once more, a moment later: it changes nothing any more
             concerned.in_good_standing(knock.incoming.type, people[uri].state)
     except Refused as error:
         return error

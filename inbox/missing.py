@@ -1,7 +1,8 @@
 """What an activity speaks of and we have not got: had from where it lives, before any transaction.
 
 A document is true only as its own server serves it (SECURITY R2, R5). What its author sent along
-counts; a copy of anybody else's is a hint, dropped and fetched.
+counts; a copy of anybody else's is a hint, dropped and fetched. All of it together, authors, keys
+and redirects included, is a few requests, and fewer to any one third server (R20).
 """
 
 import asyncio
@@ -9,20 +10,22 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from actors import admission, copies, remote
+from actors import admission, budget, copies, remote
+from actors.budget import Budget
 from actors.server import Server
 from federation import activity as activities
 from federation import addresses, keys, proofs, vocabulary
 from federation.activity import Activity
 from federation.errors import BadSignature, Malformed, Refused, Unreachable
 from inbox import concerned, dispatch, posts
-from inbox.dispatch import Handler
+from inbox.dispatch import Handler, Screen
 from storage import actors, objects
 from storage.database import Transaction
 from storage.keys import Key
 
-# SECURITY R20: documents for one activity, and seconds for all of them.
+# Documents for one activity, keys that are tried for it, and seconds for all of it.
 FETCHES = 10
+PROOFS = 2
 DEADLINE = 30.0
 
 # Inner activities whose object may be had from its own server when nobody vouches for them.
@@ -32,18 +35,25 @@ OF_A_POST = frozenset({"Create", "Update"})
 async def supplied(server: Server, activity: Activity) -> tuple[Activity, ...]:
     """The activity with what its handler needs; before it the one it passes on, if proven.
 
-    Raises Unreachable if something cannot be had now; Refused, Malformed or Gone if never.
+    Raises Unreachable if something cannot be had now; Refused, Malformed or Gone if never, and
+    Refused too for what would have us ask too much.
     """
     handler = dispatch.HANDLERS.get(activity.type)
     if handler is None or complete(activity):
         return (activity,)
+    home = addresses.authority(activity.actor, activity.rules)
     try:
         async with asyncio.timeout(DEADLINE):
-            if handler.passes_on and _is_activity(vocabulary.one(activity.object)):
-                return await _unwrapped(server, activity)
-            return (await _with_documents(server, activity, handler),)
+            with budget.spending(Budget(home)):
+                return await _supplied(server, activity, handler)
     except TimeoutError as error:
-        raise Unreachable(addresses.authority(activity.actor, activity.rules), "slow") from error
+        raise Unreachable(home, "slow") from error
+
+
+async def _supplied(server: Server, activity: Activity, handler: Handler) -> tuple[Activity, ...]:
+    if _carries_another(activity):
+        return await _unwrapped(server, activity)
+    return (await _with_documents(server, activity, handler),)
 
 
 def complete(activity: Activity) -> bool:
@@ -51,7 +61,7 @@ def complete(activity: Activity) -> bool:
     handler = dispatch.HANDLERS.get(activity.type)
     if handler is None or not handler.fetch:
         return True
-    if handler.passes_on and _is_activity(vocabulary.one(activity.object)):
+    if _carries_another(activity):
         return False
     return not _doubtful(activity, handler)
 
@@ -70,7 +80,7 @@ async def _with_documents(server: Server, activity: Activity, handler: Handler) 
     doubtful = _doubtful(activity, handler)
     if not doubtful:
         return activity
-    wanted = await server.database.read(_wanted, server.mode, activity, doubtful)
+    wanted = await server.database.read(_wanted, server.mode, activity, doubtful, handler.screen)
     fetched: dict[str, dict[str, Any]] = dict(activity.fetched)
     for uri in wanted[:FETCHES]:
         document = await remote.fetch(server, uri)
@@ -82,6 +92,8 @@ async def _with_documents(server: Server, activity: Activity, handler: Handler) 
 
 def _in_hand(activity: Activity, subject: Any, handler: Handler) -> bool:
     """Whether it may be read from the activity, or will be refused whatever its server says."""
+    if activity.type == "Move":
+        return False  # both sides must say so, and only its own server speaks for the target
     at_home = posts.at_home(subject, activity)
     if activity.type == "Update" and not at_home:
         return True  # nobody changes what lives elsewhere
@@ -91,11 +103,15 @@ def _in_hand(activity: Activity, subject: Any, handler: Handler) -> bool:
     return own or not handler.passes_on
 
 
-def _wanted(tx: Transaction, mode: str, activity: Activity, doubtful: list[Any]) -> list[str]:
+def _wanted(
+    tx: Transaction, mode: str, activity: Activity, doubtful: list[Any], screen: Screen | None
+) -> list[str]:
     """The ids to fetch: not ours, and not kept already unless they may have changed.
 
-    Raises Refused for those of hosts that we do not talk to.
+    Raises Refused for those of hosts that we do not talk to, and for what is refused anyway.
     """
+    if screen is not None:
+        screen(tx, activity)
     found = []
     for subject in doubtful:
         uri = vocabulary.uri_of(subject, activity.rules)
@@ -114,9 +130,12 @@ def _wanted(tx: Transaction, mode: str, activity: Activity, doubtful: list[Any])
 # --- an activity inside an Announce ---------------------------------------------------------------
 
 
-def _is_activity(subject: object) -> bool:
+def _carries_another(activity: Activity) -> bool:
+    """Whether it passes on what somebody did, rather than a post."""
+    subject = vocabulary.one(activity.object)
     return (
-        isinstance(subject, dict)
+        activity.type == "Announce"
+        and isinstance(subject, dict)
         and not set(vocabulary.types_of(subject)).isdisjoint(dispatch.HANDLERS)
         and vocabulary.id_of(subject.get("actor")) is not None
     )
@@ -178,7 +197,7 @@ def vouched_for(server: Server, activity: Activity, key: Key) -> None:
 
 def _own_methods(activity: Activity) -> Iterator[str]:
     """The ids of the keys that made its proofs, as far as they live where the actor does."""
-    for method in proofs.method_of(activity.json)[:FETCHES]:
+    for method in proofs.method_of(activity.json)[:PROOFS]:
         try:
             if addresses.same_origin(method, activity.actor, activity.rules):
                 yield method

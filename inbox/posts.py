@@ -42,10 +42,16 @@ def at_home(subject: object, activity: Activity) -> bool:
     return addresses.same_origin(uri, activity.actor, activity.rules)
 
 
-def written_by(document: dict[str, Any], actor_uri: str) -> bool:
-    """Whether the document names that author. Who names nobody speaks of their own."""
+def check_author(document: dict[str, Any], actor_uri: str) -> None:
+    """Raise Refused unless the document says that it was written by that actor.
+
+    One that names nobody could be put in the place of another's on the same server.
+    """
     named = vocabulary.ids_of(document.get("attributedTo"))
-    return actor_uri in named or not named
+    if not named:
+        raise Refused("a post that does not say who wrote it")
+    if actor_uri not in named:
+        raise Refused("nobody writes in another's name")
 
 
 # --- making it known -----------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from storage import keys as key_rows
 from storage.database import Transaction
 
 SHARED = 0
+LEFT = -1  # the inbox of somebody who works here no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,8 @@ class Standing:
     """What we know about the one who knocks, before anything is fetched.
 
     `public` is the key that is claimed and `signer` its owner; `owner_id` the inbox, None if
-    there is no such inbox. States are those of the rows, None for actors we do not know.
+    there is no such inbox, LEFT if its owner works here no more. States are those of the rows,
+    None for actors we do not know.
     """
 
     public: bytes | None
@@ -118,7 +120,7 @@ def _look(
 
 
 def inbox_at(tx: Transaction, path: str) -> int | None:
-    """Whose inbox is at this path: 0 for the shared one, None for nobody's."""
+    """Whose inbox is at this path: SHARED, LEFT, or None for nobody's."""
     if path == "/inbox":
         return SHARED
     place, _, inbox = path.rpartition("/")
@@ -133,13 +135,18 @@ def inbox_at(tx: Transaction, path: str) -> int | None:
         owner = actors.by_uri(tx, f"{tx.school.url}{place}")
     else:
         return None
-    return None if owner is None or owner.state == "deleted" else owner.id
+    if owner is None:
+        return None
+    return LEFT if owner.state == "deleted" else owner.id
 
 
 def forgettable(activity: Activity, standing: Standing) -> bool:
     """Whether someone whom we do not know, or not any more, says that they are gone."""
-    by_itself = activity.type == "Delete" and vocabulary.id_of(activity.object) == activity.actor
-    return by_itself and standing.actor_state in {None, "deleted"}
+    return _by_itself(activity) and standing.actor_state in {None, "deleted"}
+
+
+def _by_itself(activity: Activity) -> bool:
+    return activity.type == "Delete" and vocabulary.id_of(activity.object) == activity.actor
 
 
 def signed(claim: Claim | BadSignature) -> Claim:
@@ -199,9 +206,11 @@ async def gone_by_its_own_word(server: Server, activity: Activity, standing: Sta
     """An actor whom we know says that they are gone, and so is the key that could prove it.
 
     Then their own server is asked, and 410 is its word. Anything else: 401, nobody is deleted
-    on a claim alone.
+    on a claim alone. Whoever claims it again soon does not make us ask again.
     """
-    if activity.type == "Delete" and vocabulary.id_of(activity.object) == activity.actor:
+    asked = f"gone? {activity.actor}"
+    if _by_itself(activity) and server.refreshed.recall(asked, server.now()) is None:
+        server.refreshed.note(asked, True, server.now())
         try:
             await remote.fetch(server, activity.actor)
         except Gone as gone:
@@ -226,11 +235,13 @@ def allowed_to(kind: str, standing: Standing) -> None:
 
 
 def inbox_of(activity: Activity, standing: Standing) -> int:
-    """404 where there is no inbox, or none that the signer may know of.
+    """404 where there is no inbox, or none that the signer may know of; 410 for who left.
 
     That something came to somebody's own inbox lets them read it (bcc). Only its author can say
     so: what anybody else passes on is as if it had come to the shared one.
     """
     if standing.owner_id is None:
         raise web.HTTPNotFound
+    if standing.owner_id == LEFT:
+        raise web.HTTPGone
     return standing.owner_id if standing.signer == activity.actor else SHARED

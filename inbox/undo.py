@@ -1,4 +1,4 @@
-"""Someone takes back a follow, a like or an announcement.
+"""Someone takes back a follow, a like, an announcement, a block, a report, or a pin.
 
 https://www.w3.org/TR/activitypub/#undo-activity-inbox
 """
@@ -9,8 +9,8 @@ from typing import Any
 from federation import addresses, vocabulary
 from federation.activity import Activity
 from federation.errors import Refused
-from inbox import concerned
-from storage import actors, announces, follows, likes, objects
+from inbox import concerned, featured
+from storage import actors, announces, blocks, follows, likes, objects, received, reports
 from storage.actors import Actor
 from storage.database import Transaction
 
@@ -23,8 +23,11 @@ def receive(tx: Transaction, activity: Activity) -> None:
     actor = concerned.sender(tx, activity)
     subject = vocabulary.one(activity.object)
     uri = vocabulary.id_of(subject)
-    if uri is not None and _by_id(tx, actor, uri):
+    if uri is not None and _by_id(tx, activity, actor, uri):
         return
+    kinds = vocabulary.types_of(subject)
+    if kinds and UNDONE.isdisjoint(kinds):
+        raise Refused(f"{kinds[0][:100]} is not taken back here")
     found = isinstance(subject, dict) and _by_description(tx, activity, actor, subject)
     if not found and uri is not None:
         if not addresses.same_origin(uri, actor.uri, activity.rules):
@@ -32,7 +35,7 @@ def receive(tx: Transaction, activity: Activity) -> None:
         objects.bury_unknown(tx, uri, actor.uri)
 
 
-def _by_id(tx: Transaction, actor: Actor, uri: str) -> bool:
+def _by_id(tx: Transaction, activity: Activity, actor: Actor, uri: str) -> bool:
     follow = follows.by_uri(tx, uri)
     if follow is not None:
         _own(actor, follow.follower_id)
@@ -45,7 +48,23 @@ def _by_id(tx: Transaction, actor: Actor, uri: str) -> bool:
     if announce is not None:
         _own(actor, announce.actor_id)
         return announces.remove(tx, announce.actor_id, announce.object_id)
-    return False
+    block = blocks.by_uri(tx, uri)
+    if block is not None:
+        _own(actor, block.actor_id)
+        return blocks.remove(tx, block.actor_id, block.target_id)
+    report = reports.by_uri(tx, uri)
+    if report is not None:
+        _own(actor, report.reporter.id)
+        return reports.close(tx, report.id)
+    return _pinned(tx, activity, actor, uri)
+
+
+def _pinned(tx: Transaction, activity: Activity, actor: Actor, uri: str) -> bool:
+    """Undo an Add or Remove, of which only what came is kept."""
+    known = received.earlier(tx, uri, actor.uri)
+    if known is None or known[0] not in PINS or known[1] is None:
+        return False
+    return REMOVALS[known[0]](tx, actor, vocabulary.uri_of(known[1], activity.rules))
 
 
 def _own(actor: Actor, actor_id: int) -> None:
@@ -59,9 +78,12 @@ def _by_description(
     doer = vocabulary.id_of(subject.get("actor"))
     if doer is not None and doer != actor.uri:
         raise Refused("nobody undoes what another did")
-    remove = REMOVALS.get(vocabulary.type_of(subject))
+    kind = next((kind for kind in vocabulary.types_of(subject) if kind in REMOVALS), "")
+    remove = REMOVALS.get(kind)
     if remove is None:
         return False
+    if kind in PINS:
+        featured.check(actor, subject.get("target"), activity.rules)
     return remove(tx, actor, vocabulary.uri_of(subject.get("object"), activity.rules))
 
 
@@ -80,9 +102,25 @@ def _unannounce(tx: Transaction, actor: Actor, uri: str) -> bool:
     return post is not None and announces.remove(tx, actor.id, post.id)
 
 
+def _unblock(tx: Transaction, actor: Actor, uri: str) -> bool:
+    target = actors.by_uri(tx, uri)
+    return target is not None and blocks.remove(tx, actor.id, target.id)
+
+
+def _put_back(tx: Transaction, actor: Actor, uri: str) -> bool:
+    featured.show(tx, actor, uri)
+    return True
+
+
 REMOVALS: Mapping[str, Callable[[Transaction, Actor, str], bool]] = {
     "Follow": _unfollow,
     "Like": _unlike,
     "EmojiReact": _unlike,
     "Announce": _unannounce,
+    "Block": _unblock,
+    "Add": featured.hide,
+    "Remove": _put_back,
 }
+PINS = frozenset({"Add", "Remove"})
+# A report is found by its id alone.
+UNDONE = frozenset({*REMOVALS, "Flag"})

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from actors import copies, local, remote
+from actors import copies, local, reading, remote
 from federation import keys, vocabulary
 from federation.activity import Activity
 from federation.errors import Refused
@@ -45,22 +45,24 @@ def _profile(tx: Transaction, activity: Activity, actor: Actor) -> None:
 
 def _unknown(tx: Transaction, activity: Activity, actor: Actor) -> None:
     document = posts.object_of(activity)
-    if not posts.at_home(document, activity) or not posts.written_by(document, actor.uri):
+    if not posts.at_home(document, activity):
         raise Refused("only its author changes a post")
-    reading = copies.read(document, activity.rules, tx.now)
-    if tx.now - (reading.edited_at or reading.published_at) > NEW:
+    posts.check_author(document, actor.uri)
+    found = reading.read(document, activity.rules, tx.now)
+    if tx.now - (found.edited_at or found.published_at) > NEW:
         raise Refused("a change of an old post that we never had")
     posts.welcome(tx, activity, document, actor, vocabulary.addressing(activity.json))
 
 
 def _edit(tx: Transaction, activity: Activity, actor: Actor, post: Post) -> None:
     document = posts.object_of(activity)
-    if not posts.written_by(document, actor.uri):
+    authors = vocabulary.ids_of(document.get("attributedTo"))
+    if authors and actor.uri not in authors:
         raise Refused("a post does not change its author")
     addressed = vocabulary.addressing(activity.json)
     if not actor.local:
-        reading = copies.read(document, activity.rules, tx.now)
-        changed = copies.edit(tx, post, reading, document)
+        found = reading.read(document, activity.rules, tx.now)
+        changed = copies.edit(tx, post, found, document)
         if not changed:
             return
         named = local.our_people(tx, (*addressed.to, *addressed.cc), activity.rules)

@@ -2,8 +2,9 @@
 
 Each activity first gets what it needs from other servers, with no transaction open; then its
 effect, the answers to it and the note that it is done are one transaction. One that cannot be
-read, or may not do what it asks, is done with the reason; one that breaks us is tried three times
-and set aside; one whose post cannot be had now waits alone, the others go on.
+read, may not do what it asks, or is of a type without effect here, is done with the reason; one
+that breaks us is tried three times and set aside; one whose post cannot be had now waits alone,
+the others go on. What a post answers is not waited for: it is fetched later (`inbox/threads`).
 """
 
 import asyncio
@@ -22,7 +23,7 @@ from federation import activity as activities
 from federation import addresses
 from federation.activity import Activity
 from federation.errors import Unreachable, WireError
-from inbox import concerned, dispatch, missing, posts
+from inbox import concerned, dispatch, missing, posts, threads
 from outbox import forward
 from storage import arrivals, received
 from storage.database import Busy, Transaction, Unavailable
@@ -47,13 +48,20 @@ POLL = 5.0
 # When the database is away: how long until it is asked again, in seconds.
 PAUSE = 1.0
 
-# When to try again after the other server could not be reached, and when to give up.
+# When to try again after the sender's own server could not be reached, and when to give up. A
+# third server is not asked the same thing more than five times on a stranger's word (R20).
 WAITS = (
     timedelta(minutes=1),
     timedelta(minutes=5),
     timedelta(minutes=30),
     timedelta(hours=2),
     timedelta(hours=6),
+)
+WAITS_FOR_A_THIRD = (
+    timedelta(minutes=1),
+    timedelta(minutes=30),
+    timedelta(hours=8),
+    timedelta(days=2),
 )
 PATIENCE = timedelta(days=3)
 LONGEST_RETRY_AFTER = timedelta(days=1)
@@ -76,6 +84,8 @@ class Errand:
 
 
 Walking = dict[asyncio.Task[None], Errand]
+# A row, the activity in it, and that with what it needs, or what it passes on beside it.
+Work = tuple[Received, Activity, tuple[Activity, ...]]
 
 
 async def step(server: Server, limit: int = CLAIM) -> int:
@@ -212,7 +222,8 @@ async def _treat_together(server: Server, rows: list[Received]) -> int:
     """
     try:
         read = [(row, _read(server, row)) for row in rows]
-        together = list(takewhile(lambda pair: missing.complete(pair[1]), read))
+        ready = takewhile(lambda pair: missing.complete(pair[1]), read)
+        together: list[Work] = [(row, activity, (activity,)) for row, activity in ready]
         if len(together) < 2:
             return 0
         await server.database.write(_effects, server.mode, together)
@@ -221,7 +232,7 @@ async def _treat_together(server: Server, rows: list[Received]) -> int:
     except Exception:
         log.debug("one of %s activities is to be looked at alone", len(rows))
         return 0
-    for row, _ in together:
+    for row, _, _ in together:
         _note(row, "done", None)
     return len(together)
 
@@ -235,7 +246,8 @@ async def _treat(server: Server, row: Received) -> None:
         raise
     except Unreachable as error:
         reason = str(error)
-        outcome = await server.database.write(_wait, row, reason, error.retry_after)
+        wait = _next_try(server, row, error)
+        outcome = await server.database.write(_wait, row, reason, wait)
     except WireError as error:
         outcome, reason = "dropped", str(error) or type(error).__name__
         await server.database.write(received.done, [row.id], reason)
@@ -268,12 +280,15 @@ async def _work_on(server: Server, row: Received) -> None:
     """The effect of one row. Raises WireError if it has none, or none yet."""
     activity = _read(server, row)
     supplied = await missing.supplied(server, activity)
-    await server.database.write(_effect, server.mode, row, activity, supplied)
+    await server.database.write(_effects, server.mode, [(row, activity, supplied)])
 
 
-def _effects(tx: Transaction, mode: str, together: list[tuple[Received, Activity]]) -> None:
-    for row, activity in together:
-        _effect(tx, mode, row, activity, (activity,))
+def _effects(tx: Transaction, mode: str, together: list[Work]) -> None:
+    """All that follows from what one sender did, and that it is done, in one transaction."""
+    _, first, _ = together[0]
+    admission.admit(tx, mode, addresses.authority(first.actor, first.rules))
+    for row, activity, supplied in together:
+        _effect(tx, mode, row, activity, supplied)
 
 
 def _effect(
@@ -283,10 +298,9 @@ def _effect(
     activity: Activity,
     supplied: tuple[Activity, ...],
 ) -> None:
-    """All that follows from an activity, and that it is done, in one transaction."""
-    host = addresses.authority(activity.actor, activity.rules)
-    admission.admit(tx, mode, host)
-    first = received.first_copy(tx, row)
+    """The effect of one activity, unless another copy of it had that already."""
+    no_effect = dispatch.declined(activity.type)
+    first = received.first_copy(tx, row, no_effect)
     if first is not None:
         _join(tx, activity, first)
     else:
@@ -294,10 +308,11 @@ def _effect(
             handler = dispatch.HANDLERS.get(one.type)
             if handler is not None and (one.id == activity.id or _first_time(tx, one)):
                 handler.receive(tx, one)
+                threads.point_to(tx, mode, one)
         concerned.note_arrival(tx, activity, row.id)
-        if host != tx.school.host:
+        if addresses.authority(activity.actor, activity.rules) != tx.school.host:
             forward.forward(tx, activity, row.body)
-    received.done(tx, [row.id])
+    received.done(tx, [row.id], no_effect)
 
 
 def _first_time(tx: Transaction, inner: Activity) -> bool:
@@ -312,21 +327,30 @@ def _first_time(tx: Transaction, inner: Activity) -> bool:
 
 def _join(tx: Transaction, activity: Activity, first: int) -> None:
     """A further copy has no effect but that the owner of this inbox reads it too."""
-    if not activity.owner_id:
+    if not activity.owner_id or concerned.silent(tx, activity):
         return
     if activity.type == "Create":
         posts.join(tx, activity)
     arrivals.note(tx, first, owners=[activity.owner_id], followers_of=None, everyone=False)
 
 
-def _wait(tx: Transaction, row: Received, reason: str, retry_after: float | None) -> str:
+def _next_try(server: Server, row: Received, error: Unreachable) -> timedelta | None:
+    """How long the activity waits for that server; None if it has waited enough."""
+    own = error.host == addresses.authority(row.actor_uri, server.rules)
+    waits = WAITS if own else WAITS_FOR_A_THIRD
+    if row.tries >= len(waits) and not own:
+        return None
+    wait = waits[min(row.tries, len(waits) - 1)]
+    if error.retry_after is not None:
+        wait = min(max(wait, timedelta(seconds=error.retry_after)), LONGEST_RETRY_AFTER)
+    return wait
+
+
+def _wait(tx: Transaction, row: Received, reason: str, wait: timedelta | None) -> str:
     """Park an activity until the other server can be reached again, for three days at most."""
-    if tx.now - row.received_at > PATIENCE:
+    if wait is None or tx.now - row.received_at > PATIENCE:
         received.aside(tx, row.id, reason)
         return "aside"
-    wait = WAITS[min(row.tries, len(WAITS) - 1)]
-    if retry_after is not None:
-        wait = min(max(wait, timedelta(seconds=retry_after)), LONGEST_RETRY_AFTER)
     received.again(tx, row.id, due_at=tx.now + wait, reason=reason)
     return "again"
 

@@ -12,9 +12,12 @@ from typing import Any
 from actors import local
 from federation.errors import Malformed
 from federation.vocabulary import MOST_RECIPIENTS, PUBLIC, addressing
-from storage import actors, deliveries
+from storage import actors, blocks, deliveries
 from storage.actors import Actor
 from storage.database import Transaction
+
+# What ends something reaches those too who are kept apart from its author: they had it before.
+_ENDING = frozenset({"Block", "Delete", "Reject", "Undo"})
 
 # One POST to a server reaches everyone there only where all of them may read it anyway.
 _BY_SHARED_INBOX = frozenset({"public", "unlisted", "followers"})
@@ -42,8 +45,10 @@ class Audience:
 def resolve(tx: Transaction, actor: Actor, activity: Mapping[str, Any]) -> Audience:
     """Who `activity` of our `actor` is for, its embedded object included.
 
-    Raises Malformed, naming the address, for anyone we do not know, for collections of others,
-    for collections in bto or bcc, and for a mixture of this school only with anyone else.
+    Raises Malformed, naming the address, for anyone we do not know, for whoever is kept apart
+    from our actor by a block, for collections of others, for collections in bto or bcc, and for a
+    mixture of this school only with anyone else. A post that is edited keeps its addresses, and
+    goes no more to those who were blocked since.
     """
     said = addressing(dict(activity))
     followers = actor.followers or ""
@@ -57,6 +62,7 @@ def resolve(tx: Transaction, actor: Actor, activity: Mapping[str, Any]) -> Audie
         if uri in collections:
             raise Malformed(f"{uri} cannot be addressed in bto or bcc: name it in to or cc")
     people = _people(tx, [uri for uri in (*open_uris, *hidden_uris) if uri not in collections])
+    people = _reached(tx, actor, str(activity.get("type")), people)
     audience = Audience(
         kind=local.audience_of(tx, actor, said),
         to=said.to,
@@ -76,6 +82,25 @@ def _people(tx: Transaction, uris: list[str]) -> dict[str, Actor]:
         if uri not in known:
             raise Malformed(f"cannot address {uri}: it is not a person or group that we know")
     return known
+
+
+def _reached(
+    tx: Transaction, actor: Actor, kind: str, people: dict[str, Actor]
+) -> dict[str, Actor]:
+    """Those of `people` whom an activity of that type may reach: not across a block."""
+    if kind in _ENDING or not people:
+        return people
+    apart = blocks.apart(tx, actor.id, [person.id for person in people.values()])
+    for uri, person in people.items():
+        if person.id in apart and kind != "Update":
+            raise Malformed(f"cannot address {uri}: {_why(tx, actor, person)}")
+    return {uri: person for uri, person in people.items() if person.id not in apart}
+
+
+def _why(tx: Transaction, actor: Actor, person: Actor) -> str:
+    if blocks.get(tx, actor.id, person.id) is not None:
+        return "you block this person"
+    return "this person cannot be reached by you"
 
 
 def _keep_inside(audience: Audience) -> None:

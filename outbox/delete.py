@@ -1,16 +1,19 @@
 """One of our people deletes a post. https://www.w3.org/TR/activitypub/#delete-activity-outbox
 
-A Tombstone stays in its place, and whoever got, fetched, answered or boosted it is told.
+A Tombstone stays in its place, and whoever got, fetched, answered or boosted it is told. Or they
+leave the school, and every server that we know is told.
 """
 
 import json
 from typing import Any
 
+from actors import leaving
 from federation import vocabulary
 from federation.errors import Malformed, Refused
-from federation.vocabulary import id_of
+from federation.vocabulary import PUBLIC, id_of
+from outbox import posts
 from outbox.publish import publish
-from storage import objects
+from storage import deliveries, objects, published
 from storage.actors import Actor
 from storage.database import Transaction
 
@@ -22,12 +25,7 @@ def send(tx: Transaction, actor: Actor, activity: dict[str, Any]) -> str:
         raise Malformed("Delete needs the id of a post")
     if uri == actor.uri:
         raise Refused("an account is removed by an administrator of the school")
-    post = objects.by_uri(tx, uri)
-    if post is None or post.author_id != actor.id or post.deleted_at is not None:
-        raise Refused(f"{uri} is not a post of yours")
-    before: dict[str, Any] = json.loads(post.document)
-    openly = {*before.get("to", ()), *before.get("cc", ())}
-    recipients = objects.recipients_of(tx, post.id)
+    post = posts.own(tx, actor, uri)
     tombstone = vocabulary.tombstone(uri, post.type, tx.now)
     # Told first: once it is buried, nobody knows any more who boosted it.
     sent = publish(
@@ -35,12 +33,35 @@ def send(tx: Transaction, actor: Actor, activity: dict[str, Any]) -> str:
         actor,
         {
             "type": "Delete",
-            "to": before.get("to", []),
-            "cc": before.get("cc", []),
-            "bcc": [person.uri for person in recipients if person.uri not in openly],
+            **posts.addresses(tx, post.id, json.loads(post.document)),
             "object": tombstone,
         },
         reached_by=uri,
     )
+    deliveries.withdraw(tx, uri)
     objects.bury(tx, post.id, tombstone)
+    return sent
+
+
+def account(tx: Transaction, actor: Actor) -> str:
+    """One of our people leaves for good: every server that we know is told; the id of the Delete.
+
+    Nothing of theirs is seen or can be used any more when this returns.
+    """
+    sent = publish(
+        tx,
+        actor,
+        {
+            "type": "Delete",
+            "to": [PUBLIC],
+            "cc": [uri for uri in (actor.followers,) if uri],
+            "object": actor.uri,
+        },
+    )
+    deliveries.withdraw_all(tx, actor.id)
+    word = published.own(tx, actor.id, sent)
+    assert word is not None
+    # Whoever follows was told already; here or there somebody else keeps what they once said.
+    deliveries.enqueue(tx, word.id, deliveries.To(everyone=True))
+    leaving.leave(tx, actor)
     return sent

@@ -103,8 +103,14 @@ async def _something_happens(server: Server, visits: set[asyncio.Task[int]], *, 
 
 
 async def sweep(server: Server) -> int:
-    """Give up on what waited for 60 days; how many deliveries that were."""
-    return await server.database.write(deliveries.expire, server.now() - schedule.GIVE_UP)
+    """Give up on what waited for 60 days, a slice at a time; how many deliveries that were."""
+    given_up = 0
+    while True:
+        older_than = server.now() - schedule.GIVE_UP
+        slice_ = await server.database.write(deliveries.expire, older_than)
+        given_up += slice_
+        if slice_ < deliveries.EXPIRED_AT_ONCE:
+            return given_up
 
 
 async def _visit(server: Server, lane: Lane, dice: Dice) -> int:

@@ -10,7 +10,21 @@ from typing import Any, Literal
 
 from federation.errors import Malformed, Refused
 from federation.vocabulary import type_of
-from outbox import accept, announce, create, delete, follow, like, reject, undo, update
+from outbox import (
+    accept,
+    add,
+    announce,
+    block,
+    create,
+    delete,
+    flag,
+    follow,
+    like,
+    reject,
+    remove,
+    undo,
+    update,
+)
 from storage import actors
 from storage.actors import Actor
 from storage.database import Transaction
@@ -42,8 +56,11 @@ def _once(rows: Iterable[tuple[str, Verb]]) -> Iterable[tuple[str, Verb]]:
         yield name, verb
 
 
+# What a post may point to: what it answers, what it quotes.
+_POINTED_TO: tuple[str, ...] = ("inReplyTo", "quote", "quoteUrl")
+
 VERBS = table(
-    ("Create", Verb(create.send, fetch={"inReplyTo": "post"})),
+    ("Create", Verb(create.send, fetch=dict.fromkeys(_POINTED_TO, "post"))),
     ("Update", Verb(update.send, moved=True)),
     ("Delete", Verb(delete.send, moved=True)),
     ("Follow", Verb(follow.send, fetch={"object": "actor"})),
@@ -52,6 +69,10 @@ VERBS = table(
     ("Undo", Verb(undo.send, moved=True)),
     ("Like", Verb(like.send, fetch={"object": "post"})),
     ("Announce", Verb(announce.send, fetch={"object": "post"})),
+    ("Block", Verb(block.send, fetch={"object": "actor"}, moved=True)),
+    ("Flag", Verb(flag.send, moved=True)),
+    ("Add", Verb(add.send)),
+    ("Remove", Verb(remove.send, moved=True)),
 )
 
 

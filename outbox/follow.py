@@ -8,13 +8,16 @@ from typing import Any
 from federation.errors import Malformed, Refused
 from federation.vocabulary import id_of
 from outbox.publish import publish
-from storage import actors, follows
+from storage import actors, blocks, follows
 from storage.actors import Actor
 from storage.database import Transaction
 
 
 def send(tx: Transaction, actor: Actor, activity: dict[str, Any]) -> str:
-    """Ask; the id of the Follow. Asking again is allowed: the latest id counts."""
+    """Ask; the id of the Follow. Asking again is allowed: the latest id counts.
+
+    Raises Malformed for whom we do not know, Refused for who cannot be followed.
+    """
     uri = id_of(activity.get("object"))
     if uri is None:
         raise Malformed("Follow needs the id of an actor")
@@ -27,6 +30,10 @@ def send(tx: Transaction, actor: Actor, activity: dict[str, Any]) -> str:
         raise Refused(f"cannot follow {uri}: this account is {followee.state}")
     if followee.moved_to:
         raise Refused(f"cannot follow {uri}: it moved to {followee.moved_to}")
+    if blocks.get(tx, actor.id, followee.id) is not None:
+        raise Refused(f"cannot follow {uri}: you block this person")
+    if blocks.between(tx, actor.id, followee.id):
+        raise Refused(f"cannot follow {uri}: this person cannot be reached by you")
     sent = publish(tx, actor, {"type": "Follow", "object": uri}, to=uri)
     follows.request(tx, actor.id, followee.id, sent)
     return sent

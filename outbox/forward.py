@@ -12,7 +12,7 @@ from federation import addresses, proofs, vocabulary
 from federation import keys as federation_keys
 from federation.activity import Activity
 from federation.errors import BadSignature, Malformed
-from storage import actors, deliveries, keys, objects, published
+from storage import actors, blocks, deliveries, keys, objects, published
 from storage.actors import Actor
 from storage.database import Transaction
 
@@ -20,6 +20,9 @@ from storage.database import Transaction
 DEPTH = 3
 # References that are followed from one activity.
 REFERENCES = 20
+
+# Nobody is to hear of these, however they are addressed.
+NEVER = frozenset({"Block", "Flag"})
 
 _POINTERS = ("inReplyTo", "object", "target", "tag")
 
@@ -30,6 +33,10 @@ def forward(tx: Transaction, activity: Activity, body: bytes) -> int:
     Returns how many deliveries were queued; 0 unless all conditions hold. Call it when the
     activity is seen for the first time.
     """
+    if not NEVER.isdisjoint(
+        (*vocabulary.types_of(activity.json), *vocabulary.types_of(vocabulary.one(activity.object)))
+    ):
+        return 0
     addressed = vocabulary.addressing(activity.json)
     if vocabulary.audience(addressed, None, None) not in ("public", "unlisted"):
         return 0
@@ -47,7 +54,7 @@ def forward(tx: Transaction, activity: Activity, body: bytes) -> int:
     return sum(
         _pass_on(tx, owner, activity, body, addresses.authority(sender.uri, activity.rules))
         for owner in owners
-        if owner.id in about
+        if owner.id in about and not blocks.between(tx, owner.id, sender.id)
     )
 
 

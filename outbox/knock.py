@@ -55,6 +55,23 @@ async def _ask(
     return answer
 
 
+async def try_one(server: Server, host: str) -> Answer | None:
+    """Knock at one peer now, and say what it answers; None where we know nobody there.
+
+    Raises Refused for one that we do not talk to, Unreachable, and Malformed.
+    """
+    door = await server.database.read(peers.door, host)
+    if door is None:
+        return None
+    return await server.client.get(door.uri, signer=await instance_signer(server))
+
+
+def seconds_ahead(answer: Answer, now: datetime) -> float | None:
+    """How far our clock is ahead of the clock of who gave this answer, if it says the time."""
+    said = _said(answer)
+    return None if said is None else (now - said).total_seconds()
+
+
 def _doors(tx: Transaction, mode: str, since: datetime) -> list[Door]:
     found = []
     for door in peers.knockable(tx, since):
@@ -68,9 +85,7 @@ def _doors(tx: Transaction, mode: str, since: datetime) -> list[Door]:
 
 def _compare_clocks(answers: list[Answer], now: datetime) -> None:
     """The middle of what they say counts: one peer with a wrong clock is not believed."""
-    ahead = [
-        (now - said).total_seconds() for answer in answers if (said := _said(answer)) is not None
-    ]
+    ahead = [seconds for answer in answers if (seconds := seconds_ahead(answer, now)) is not None]
     if ahead and abs(median(ahead)) > TOLERANCE:
         log.warning(
             "the clock of this school is wrong, and others will refuse what it signs: set it (NTP)",

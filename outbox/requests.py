@@ -1,4 +1,4 @@
-"""The request to follow one of ours that a yes or a no is about. Our record decides."""
+"""The request to follow that a yes, a no or an Undo is about. Our record decides."""
 
 from typing import Any
 
@@ -29,5 +29,10 @@ def answer(tx: Transaction, actor: Actor, kind: str, follow: Follow) -> str:
     """Say yes or no (`kind`) to whoever asked; the id of the answer."""
     follower = actors.by_id(tx, follow.follower_id)
     assert follower is not None
-    request = {"id": follow.uri, "type": "Follow", "actor": follower.uri, "object": actor.uri}
+    request = named(follow.uri, follower, actor)
     return publish(tx, actor, {"type": kind, "object": request}, to=follower.uri)
+
+
+def named(uri: str, follower: Actor, followee: Actor) -> dict[str, str]:
+    """A Follow as an answer to it speaks of it."""
+    return {"id": uri, "type": "Follow", "actor": follower.uri, "object": followee.uri}

@@ -1,20 +1,20 @@
-"""One of our people takes back a Follow, a Like or an Announce.
+"""One of our people takes back a Follow, a Like, an Announce, a Block, a Flag, an Add or a Remove.
 
 https://www.w3.org/TR/activitypub/#undo-activity-outbox: our record says what was done and by whom.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
 
 from federation.errors import Malformed, Refused
 from federation.vocabulary import id_of, type_of
+from outbox import featured
 from outbox.publish import publish
-from storage import actors, announces, follows, likes, objects, published
+from storage import actors, announces, blocks, follows, likes, objects, published, reports
 from storage.actors import Actor
 from storage.database import Transaction
-
-_CAN_BE_UNDONE = ("Follow", "Like", "Announce")
 
 
 def send(tx: Transaction, actor: Actor, activity: dict[str, Any]) -> str:
@@ -24,16 +24,17 @@ def send(tx: Transaction, actor: Actor, activity: dict[str, Any]) -> str:
     """
     done = _done(tx, actor, activity.get("object"))
     kind = done.get("type")
-    if kind not in _CAN_BE_UNDONE:
-        raise Malformed(f"{kind or 'this'} cannot be undone: use {', '.join(_CAN_BE_UNDONE)}")
+    if not isinstance(kind, str) or kind not in _TAKE_BACK:
+        raise Malformed(f"{kind or 'this'} cannot be undone: use {', '.join(_TAKE_BACK)}")
     target = id_of(done.get("object"))
     if target is None:
         raise Malformed("Undo needs the id of an activity, or its type and object")
-    take_back = {"Follow": _unfollow, "Like": _unlike, "Announce": _unannounce}[kind]
-    uri = take_back(tx, actor, target)
+    uri = _TAKE_BACK[kind](tx, actor, target, done.get("id"))
     if uri is None:
         raise Refused(f"there is no {kind} of {target} by you to undo")
-    undone = {"id": uri, "type": kind, "actor": actor.uri, "object": target}
+    undone: dict[str, Any] = {"id": uri, "type": kind, "actor": actor.uri, "object": target}
+    if kind in ("Add", "Remove"):
+        undone["target"] = actor.featured
     return publish(tx, actor, {"type": "Undo", "object": undone, **_addresses(tx, actor, uri)})
 
 
@@ -47,10 +48,10 @@ def _done(tx: Transaction, actor: Actor, given: Any) -> dict[str, Any]:
     sent = published.own(tx, actor.id, uri)
     if sent is None:
         raise Refused(f"{uri} is not an activity of yours")
-    return {"type": sent.type, "object": sent.object_uri}
+    return {"id": sent.uri, "type": sent.type, "object": sent.object_uri}
 
 
-def _unfollow(tx: Transaction, actor: Actor, target: str) -> str | None:
+def _unfollow(tx: Transaction, actor: Actor, target: str, _: str | None) -> str | None:
     followee = actors.by_uri(tx, target)
     follow = follows.get(tx, actor.id, followee.id) if followee else None
     if follow is None or not follows.remove(tx, actor.id, follow.followee_id):
@@ -58,7 +59,7 @@ def _unfollow(tx: Transaction, actor: Actor, target: str) -> str | None:
     return follow.uri
 
 
-def _unlike(tx: Transaction, actor: Actor, target: str) -> str | None:
+def _unlike(tx: Transaction, actor: Actor, target: str, _: str | None) -> str | None:
     post = objects.by_uri(tx, target)
     like = likes.get(tx, actor.id, post.id) if post else None
     if like is None or not likes.remove(tx, actor.id, like.object_id):
@@ -66,12 +67,55 @@ def _unlike(tx: Transaction, actor: Actor, target: str) -> str | None:
     return like.uri
 
 
-def _unannounce(tx: Transaction, actor: Actor, target: str) -> str | None:
+def _unannounce(tx: Transaction, actor: Actor, target: str, _: str | None) -> str | None:
     post = objects.by_uri(tx, target)
     announce = announces.get(tx, actor.id, post.id) if post else None
     if announce is None or not announces.remove(tx, actor.id, announce.object_id):
         return None
     return announce.uri
+
+
+def _unblock(tx: Transaction, actor: Actor, target: str, _: str | None) -> str | None:
+    blocked = actors.by_uri(tx, target)
+    block = blocks.get(tx, actor.id, blocked.id) if blocked else None
+    if block is None or not blocks.remove(tx, actor.id, block.target_id):
+        return None
+    return block.uri
+
+
+def _withdraw(tx: Transaction, actor: Actor, target: str, uri: str | None) -> str | None:
+    report = reports.by_uri(tx, _named(uri))
+    if report is None or report.reporter.id != actor.id or not reports.close(tx, report.id):
+        return None
+    return report.uri
+
+
+def _unpin(tx: Transaction, actor: Actor, target: str, uri: str | None) -> str | None:
+    _named(uri)
+    return uri if featured.hide(tx, actor, target) else None
+
+
+def _pin_again(tx: Transaction, actor: Actor, target: str, uri: str | None) -> str | None:
+    _named(uri)
+    return uri if featured.show(tx, actor, target) else None
+
+
+def _named(uri: str | None) -> str:
+    if uri is None:
+        raise Malformed("this is undone by the id of the activity")
+    return uri
+
+
+# Each takes back what our actor did to `target`, and answers the id of the activity that did it.
+_TAKE_BACK: Mapping[str, Callable[[Transaction, Actor, str, str | None], str | None]] = {
+    "Follow": _unfollow,
+    "Like": _unlike,
+    "Announce": _unannounce,
+    "Block": _unblock,
+    "Flag": _withdraw,
+    "Add": _unpin,
+    "Remove": _pin_again,
+}
 
 
 def _addresses(tx: Transaction, actor: Actor, uri: str) -> dict[str, Any]:

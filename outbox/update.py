@@ -2,7 +2,7 @@
 
 https://www.w3.org/TR/activitypub/#update-activity-outbox: what is given replaces what was there,
 null takes it away, the rest stays. Who a post is for cannot be edited; whoever got it gets the
-edit too.
+edit too, and so does whoever its new words mention.
 """
 
 import json
@@ -12,16 +12,28 @@ from typing import Any
 from actors import local, profile
 from federation import content
 from federation.errors import Malformed, Refused
-from federation.vocabulary import PUBLIC, addressing, id_of, many, rfc3339
-from outbox import wording
+from federation.vocabulary import (
+    PUBLIC,
+    addressing,
+    embedded,
+    hashtags,
+    id_of,
+    language_of,
+    many,
+    rfc3339,
+)
+from outbox import posts, quoting, typed, wording
 from outbox.publish import publish
+from outbox.typed import Typed
 from storage import actors, keys, objects
+from storage import hashtags as filed
 from storage.actors import Actor
 from storage.database import Transaction
 from storage.objects import Post
 
 # What a client may send along unchanged, as it got it.
-_FIXED = ("type", "attributedTo", "inReplyTo", "published", "url", "replies")
+_FIXED = ("type", "attributedTo", "inReplyTo", "published", "url", "replies", "quote", "quoteUrl")
+_WORDS = ("content", "contentMap", "source")
 _PROFILE = (
     "name",
     "summary",
@@ -45,43 +57,49 @@ def send(tx: Transaction, actor: Actor, activity: dict[str, Any]) -> str:
         raise Malformed("Update needs the id of what changes")
     if uri == actor.uri:
         return _profile(tx, actor, given)
-    post = objects.by_uri(tx, uri)
-    if post is None or post.author_id != actor.id or post.deleted_at is not None:
-        raise Refused(f"{uri} is not a post of yours")
-    return _post(tx, actor, post, given)
+    return _post(tx, actor, posts.own(tx, actor, uri), given)
 
 
 def _post(tx: Transaction, actor: Actor, post: Post, given: dict[str, Any]) -> str:
     before: dict[str, Any] = json.loads(post.document)
     _check_unchanged(before, given)
-    recipients = objects.recipients_of(tx, post.id)
+    # A program sends back everything it was given: the words that it changed are those that count.
+    given = {
+        name: said for name, said in given.items() if name not in _WORDS or said != before.get(name)
+    }
     openly = {*before.get("to", ()), *before.get("cc", ())}
-    named = [person for person in recipients if person.uri in openly]
-    document = _edited(before, wording.read(given, named)) | {"updated": rfc3339(tx.now)}
-    if "tag" in given or "tag" in before:
+    written = typed.read(tx, actor, given)
+    new = _newly_named(actor, openly, written)
+    named = [one for one in objects.recipients_of(tx, post.id) if one.uri in openly] + new
+    worded = wording.read(given, named, written)
+    document = _told(before, post, new) | {"updated": rfc3339(tx.now)}
+    document = _edited(document, worded)
+    if "tag" in worded or "tag" in before:
         document["tag"] = wording.mentions(document.get("tag", ()), named)
     wording.check_said(document)
-    changed = objects.edit(
+    document, shown = _finished(tx, post, document, given, changed="content" in worded)
+    edited = objects.edit(
         tx,
         post.id,
         name=document.get("name"),
         summary=document.get("summary"),
-        content=document.get("content", ""),
+        content=shown,
         url=post.url,
         document=document,
         edited_at=tx.now,
+        quotes=post.quotes,
     )
-    if not changed:
+    if not edited:
         raise Refused(f"{post.uri} was edited or deleted meanwhile")
+    objects.join_recipients(tx, post.id, [person.id for person in new], False)
+    filed.file(tx, post.id, hashtags(document))
     return publish(
         tx,
         actor,
         {
             "type": "Update",
-            "to": before.get("to", []),
-            "cc": before.get("cc", []),
-            "bcc": [person.uri for person in recipients if person.uri not in openly],
-            "object": {name: value for name, value in document.items() if name != "@context"},
+            **posts.addresses(tx, post.id, document),
+            "object": embedded(document),
         },
         reached_by=post.uri,
     )
@@ -96,6 +114,19 @@ def _check_unchanged(before: Mapping[str, Any], given: dict[str, Any]) -> None:
         raise Malformed("an edit cannot change who a post is for")
 
 
+def _newly_named(actor: Actor, openly: set[str], written: Typed | None) -> list[Actor]:
+    """Whom the words mention now and did not name before."""
+    people = written.people if written else ()
+    return [person for person in people if person.uri not in openly and person.id != actor.id]
+
+
+def _told(before: dict[str, Any], post: Post, new: list[Actor]) -> dict[str, Any]:
+    """What was there, addressed to those as well who are mentioned now."""
+    field = "to" if post.audience == "direct" else "cc"
+    named = [*many(before.get(field)), *(person.uri for person in new)]
+    return {**before, field: named} if new else dict(before)
+
+
 def _edited(before: Mapping[str, Any], worded: Mapping[str, Any]) -> dict[str, Any]:
     changed = {name for name, value in worded.items() if value is not None}
     removed = set(worded) - changed
@@ -104,6 +135,18 @@ def _edited(before: Mapping[str, Any], worded: Mapping[str, Any]) -> dict[str, A
         removed.add("source")
     kept = {name: value for name, value in before.items() if name not in removed}
     return kept | {name: worded[name] for name in worded if name in changed}
+
+
+def _finished(
+    tx: Transaction, post: Post, document: dict[str, Any], given: dict[str, Any], *, changed: bool
+) -> tuple[dict[str, Any], str]:
+    """The document with what it quotes and its language, and the words alone as we show them."""
+    quoted = objects.by_uri(tx, post.quotes) if post.quotes else None
+    language = wording.language(given) if "contentMap" in given else language_of(document)
+    shown = document.get("content", "") if changed else post.content
+    if quoted is not None:
+        shown = quoting.without_line(shown, quoted)
+    return wording.finished({**document, "content": shown}, language, quoted), shown
 
 
 # --- the profile -------------------------------------------------------------------------------
@@ -130,7 +173,7 @@ def _profile(tx: Transaction, actor: Actor, given: dict[str, Any]) -> str:
             "type": "Update",
             "to": [PUBLIC],
             "cc": [actor.followers],
-            "object": {name: value for name, value in document.items() if name != "@context"},
+            "object": embedded(document),
         },
     )
 

@@ -74,7 +74,13 @@ class Visit:
         self._pending: list[Failure] = []
         # Failures that something else succeeded after: their own fault.
         self._blamed: list[Failure] = []
-        self._left: set[int] = set()
+        self._left: set[int] = set()  # rows that this visit is through with
+        self._passed: set[int] = set()  # those that wait for what becomes of another
+        self._again = False  # whether such may be brought after all
+        # People of ours whose word was taken, and what of others was refused: it may be that only
+        # they are unwelcome there, be they suspended by that school's administrator.
+        self._welcome: set[int] = set()
+        self._forbidden: list[Failure] = []
         # Personal inboxes that are no more: perhaps their people are gone too.
         self.gone: list[str] = []
 
@@ -82,17 +88,24 @@ class Visit:
         """Bring what waits; how many deliveries were tried. The lane is free afterwards."""
         more = True
         while more and not self._ends():
-            limit = BATCH + len(self._left)
+            limit = BATCH + len(self._left | self._passed)
             parcels = await self._server.database.read(deliveries.batch, self._lane.peer_id, limit)
             more = len(parcels) == limit
             for parcel in parcels:
                 if self._ends():
                     break
-                if parcel.id not in self._left and not self._waits_for_another(parcel):
+                if parcel.id in self._left or parcel.id in self._passed:
+                    continue
+                if self._waits_for_another(parcel):
+                    self._passed.add(parcel.id)
+                else:
                     await self._bring(parcel)
+            more, self._again = more or self._again, False
             if more and not self._ends():
                 await self._write(deliveries.ended, self._endings)
                 self._endings = []
+        if self._forbidden and not self._pending:
+            self._pause()
         await self.end()
         return self._tried
 
@@ -156,14 +169,14 @@ class Visit:
         reason = f"answered {answer.status}"
         if verdict == "done":
             self._learn(form)
+            self._welcomes(parcel.actor_id)
             self._succeeds(parcel, Ending(parcel.id, "done"), answer.status)
         elif verdict == "over":
             if answer.status == 410:
                 self.gone.append(parcel.inbox)
             self._succeeds(parcel, Ending(parcel.id, "over", reason), answer.status)
         elif verdict == "forbidden":
-            self._paused, self._over = f"{reason} to both forms of signature", True
-            report(parcel, self._lane, "paused", status=answer.status, reason=self._paused)
+            self._forbids(Failure(parcel, f"{reason} to both forms of signature", answer.status))
         elif verdict == "unauthorised" and parcel.tries + 1 >= schedule.UNAUTHORISED_TRIES:
             self._left.add(parcel.id)
             self._endings.append(Ending(parcel.id, "over", f"{reason}, {parcel.tries + 1} times"))
@@ -185,6 +198,36 @@ class Visit:
         self._pending = []
         report(parcel, self._lane, ending.state, status=status, reason=ending.reason)
 
+    def _forbids(self, failure: Failure) -> None:
+        """The school wants nothing of this person, or of us: what others say next will tell."""
+        self._left.add(failure.parcel.id)
+        self._forbidden.append(failure)
+        if self._welcome - {failure.parcel.actor_id}:
+            self._unwelcome()
+        elif len({refused.parcel.actor_id for refused in self._forbidden}) > 1:
+            self._pause()
+
+    def _welcomes(self, actor_id: int) -> None:
+        self._welcome.add(actor_id)
+        self._unwelcome()
+
+    def _unwelcome(self) -> None:
+        """It is only this person: what they sent is over, and keeps nobody else waiting."""
+        for failure in self._forbidden:
+            reason = f"{failure.reason}, while others were heard"
+            self._endings.append(Ending(failure.parcel.id, "over", reason))
+            report(failure.parcel, self._lane, "over", status=failure.status, reason=reason)
+        if self._forbidden:
+            self._again = bool(self._passed)
+            self._passed.clear()
+        self._forbidden = []
+
+    def _pause(self) -> None:
+        """It is all of us, as far as we know: the lane waits for a person, nothing is dropped."""
+        failure = self._forbidden[0]
+        self._paused, self._over = failure.reason, True
+        report(failure.parcel, self._lane, "paused", status=failure.status, reason=self._paused)
+
     def _fails(self, verdict: schedule.Verdict, failure: Failure) -> None:
         """It stays; and the next one is tried where it may be this one's own fault."""
         self._left.add(failure.parcel.id)
@@ -195,7 +238,12 @@ class Visit:
         self._over = away or not doubtful or not first or failure.retry_after is not None
 
     def _waits_for_another(self, parcel: Parcel) -> bool:
-        """Whether it is about the same as one that stays: a Delete must not overtake its Create."""
+        """Whether it is about the same as one that stays: a Delete must not overtake its Create.
+
+        Nor is a person who was refused brought up again before somebody else was heard.
+        """
+        if any(parcel.actor_id == refused.parcel.actor_id for refused in self._forbidden):
+            return True
         stays = [*self._pending, *self._blamed]
         if not stays:
             return False
@@ -214,6 +262,8 @@ class Visit:
             if failure.parcel.tries + 1 >= schedule.FAILING_TRIES
         ]
         outcome: Outcome = "paused" if self._paused else "failure" if failed else "success"
+        if outcome == "success" and not self._tried:
+            outcome = "nothing"
         reason = self._paused or broken
         if failed:
             # A sign of life after this is news, however lately there was one before.
@@ -295,7 +345,7 @@ def _close(
         deliveries.failed(tx, failure.parcel.id, failure.reason)
     deliveries.ended(tx, endings)
     deliveries.release(tx, peer_id, outcome=outcome, due_at=due_at, error=error, form=form)
-    if outcome == "success" and due_at is None and deliveries.batch(tx, peer_id, 1):
+    if outcome in ("success", "nothing") and due_at is None and deliveries.batch(tx, peer_id, 1):
         # Time was over, or something was published meanwhile.
         tx.wake("deliveries")
 

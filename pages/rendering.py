@@ -16,9 +16,12 @@ from markupsafe import Markup
 
 from actors.server import SERVER
 from federation import content, vocabulary
+from pages import words
+from pages.reader import Reader, begin_visit, form_token, shows_form
 
 HERE = Path(__file__).parent
 STYLE = (HERE / "static" / "style.css").read_bytes()
+ICON = (HERE / "static" / "icon.svg").read_bytes()
 # Pages of people are theirs to list; robots are asked to leave them out unless they said yes.
 HIDDEN = "noindex, nofollow, noarchive"
 
@@ -60,6 +63,7 @@ FILTERS: dict[str, Callable[..., str]] = {
     "instant": instant,
     "link": link,
     "plain": content.plain,
+    "target": words.target,
 }
 
 
@@ -67,29 +71,73 @@ def page(
     request: web.Request,
     template: str,
     *,
+    reader: Reader | None = None,
     status: int = 200,
     listed: bool = False,
     **shown: Any,
 ) -> web.Response:
-    """A page. With `listed`, search engines may keep it."""
-    context = {"school": request.app[SERVER].school, "listed": listed, **shown}
+    """A page, for `reader` or for anybody. With `listed`, search engines may keep it.
+
+    Besides what is `shown`, templates know `school`, `reader`, `here` (the path and query that
+    were asked for) and `token()`, which a form for somebody not signed in needs.
+    """
+
+    def token() -> str:
+        return form_token(request, reader)
+
+    context = {
+        "school": request.app[SERVER].school,
+        "listed": listed,
+        "reader": reader,
+        "here": request.path_qs,
+        "token": token,
+        **shown,
+    }
     response = aiohttp_jinja2.render_template(template, request, context, status=status)
-    response.headers["Cache-Control"] = "private, max-age=60" if status == 200 else "no-store"
-    response.headers["Vary"] = "Accept"
+    own = reader is not None or shows_form(request) or status != 200
+    # R11: what is for one reader is kept nowhere, and never shown to the next at the same machine.
+    response.headers["Cache-Control"] = "private, no-store" if own else "private, max-age=60"
+    response.headers["Vary"] = "Accept, Cookie"
     if not listed:
         response.headers["X-Robots-Tag"] = HIDDEN
+    begin_visit(request, response)
     return response
 
 
-def missing(request: web.Request) -> web.Response:
-    """The same page for what never was and for what is not for everybody."""
-    return page(request, "missing.html", status=404)
+def missing(request: web.Request, reader: Reader | None = None) -> web.Response:
+    """The same page for what never was and for what is not for this reader."""
+    return page(request, "missing.html", reader=reader, status=404)
+
+
+def gone(request: web.Request, reader: Reader | None = None) -> web.Response:
+    """The page for what its author took back."""
+    return page(request, "gone.html", reader=reader, status=410)
+
+
+def see_other(request: web.Request, path: str) -> web.Response:
+    """Lead the browser to another page of this school, at its configured address."""
+    return web.Response(
+        status=303,
+        headers={
+            "Location": request.app[SERVER].school.url + path,
+            "Cache-Control": "private, no-store",
+        },
+    )
 
 
 async def stylesheet(request: web.Request) -> web.Response:
+    return _static(STYLE, "text/css")
+
+
+async def icon(request: web.Request) -> web.Response:
+    """The mark of a page in the browser's tabs."""
+    return _static(ICON, "image/svg+xml")
+
+
+def _static(body: bytes, content_type: str) -> web.Response:
     return web.Response(
-        body=STYLE,
-        content_type="text/css",
+        body=body,
+        content_type=content_type,
         charset="utf-8",
         headers={"Cache-Control": "public, max-age=3600"},
     )

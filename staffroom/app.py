@@ -10,10 +10,11 @@ from pathlib import Path
 
 from aiohttp import web
 
-from actors import admission
+from actors import admission, documents
 from actors.server import SERVER, Server
 from federation import addresses
 from federation.client import Client
+from pages import trouble
 from staffroom import config, edge, limits, routes
 from staffroom.config import Network, Settings
 from storage import migrate, school
@@ -32,6 +33,7 @@ def build(server: Server, *, trusted_proxies: tuple[Network, ...] = ()) -> web.A
     app = web.Application(
         client_max_size=LARGEST_BODY,
         middlewares=[
+            edge.in_words(documents.wants_page, trouble.in_words),
             edge.addressed_to(server.school.host, server.school.url.partition("://")[2]),
             limits.limiting(limit_of, server.now, trusted_proxies),
             edge.errors,

@@ -13,6 +13,7 @@ import click
 from staffroom import app, bench, config, demo, founding, serving
 from staffroom.command import EXPECTED, directory_option
 from staffroom.peer_commands import peers
+from staffroom.report_commands import reports
 from staffroom.staff_commands import staff
 from storage import migrate as migrations
 
@@ -179,6 +180,7 @@ def bench_command(directory: Path, name: str | None, as_json: bool) -> None:
 
 cli.add_command(staff)
 cli.add_command(peers)
+cli.add_command(reports)
 
 
 def main(arguments: list[str] | None = None) -> None:

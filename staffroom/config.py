@@ -12,6 +12,7 @@ import secrets
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -27,6 +28,7 @@ FILE = "staffroom.toml"
 DATABASE_FILE = "staffroom.sqlite"
 KEY_FILE = "secret"
 SECRET_BYTES = 32
+LONGEST_DAYS = 36_500
 
 
 class BadSetting(Exception):
@@ -60,8 +62,14 @@ class FederationSettings:
     ports: tuple[int, ...]
     proxy: str | None
     extra_ca_file: str | None
+    remote_copies_days: int  # 0: for ever
     danger_allow_http: bool
     danger_allow_private_addresses: bool
+
+    @property
+    def remote_copies(self) -> timedelta | None:
+        """How long what others sent is kept if nobody here does; None: for ever."""
+        return timedelta(days=self.remote_copies_days) if self.remote_copies_days else None
 
 
 @dataclass(frozen=True)
@@ -114,6 +122,16 @@ def _port(value: object) -> int:
         number = None
     if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number <= 65535:
         raise ValueError("must be a port number, 0 to 65535")
+    return number
+
+
+def _days(value: object) -> int:
+    try:
+        number = int(value) if isinstance(value, str) else value
+    except ValueError:
+        number = None
+    if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number <= LONGEST_DAYS:
+        raise ValueError(f"must be a number of days, 0 to {LONGEST_DAYS}")
     return number
 
 
@@ -212,6 +230,10 @@ SETTINGS: tuple[Setting, ...] = (
         "A PEM file of further certificate authorities to trust.",
     ),
     Setting(
+        "federation", "remote_copies_days", 180, "180", _days,
+        "Days after which what others sent goes, unless somebody here kept it. 0: never.",
+    ),
+    Setting(
         "federation", "danger_allow_http", False, "false", _switch,
         "DANGER: talk to others without TLS and on any port. For schools on one machine.",
     ),
@@ -252,6 +274,7 @@ def read(directory: Path, written: Mapping[str, Any], environ: Mapping[str, str]
         ports=value["federation.ports"],
         proxy=value["federation.proxy"],
         extra_ca_file=value["federation.extra_ca_file"],
+        remote_copies_days=value["federation.remote_copies_days"],
         danger_allow_http=value["federation.danger_allow_http"],
         danger_allow_private_addresses=value["federation.danger_allow_private_addresses"],
     )

@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 from rich.console import Console
 from rich.markup import escape
 
-from staffroom import demo_peer, demo_play
+from staffroom import demo_cast, demo_peer, demo_play
 from staffroom.app import CannotOpen
 from staffroom.demo_cast import FAILING, SCHOOLS, Cast
 from staffroom.demo_play import Player
@@ -44,6 +45,14 @@ OUTCOMES = {
 }
 
 
+@dataclass(frozen=True)
+class Keys:
+    """What opens an account: a password for a browser, a token for a program."""
+
+    password: str
+    token: str
+
+
 class House:
     """One school of the demo: where it lives, and its process."""
 
@@ -55,16 +64,17 @@ class House:
         self.url = f"http://{self.host}"
         self.process: asyncio.subprocess.Process | None = None
 
-    async def run(self, *words: str) -> str:
+    async def run(self, *words: str, typed: str = "") -> str:
         """Run a `staffroom` command about this school; answers what it printed."""
         process = await asyncio.create_subprocess_exec(
             *command(*words, "--data", str(self.folder)),
+            stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             env=surroundings(),
         )
         try:
-            out, complaint = await process.communicate()
+            out, complaint = await process.communicate(typed.encode())
         except asyncio.CancelledError:
             process.kill()
             await process.wait()
@@ -228,11 +238,11 @@ async def _show(seconds: int | None, place: Path) -> None:
 
 async def _play(console: Console, seconds: int | None, place: Path) -> None:
     async with AsyncExitStack() as stack:
-        houses, heads, tokens = await _open(stack, console, place)
+        houses, heads, keys = await _open(stack, console, place)
         began = time.monotonic()
         for house in houses:
             console.print(f"ready {house.url}  {house.cast.name}")
-        _print_people(console, houses, tokens)
+        _print_people(console, houses, keys)
         names = {house.host: house.cast.slug for house in houses}
         names |= {head.host: head.name for head in heads}
         traffic = Traffic(console, names)
@@ -240,8 +250,8 @@ async def _play(console: Console, seconds: int | None, place: Path) -> None:
             ClientSession(timeout=ClientTimeout(total=30), trust_env=False)
         )
         players = {
-            member.username: Player(session, house.url, member.username, token[member.username])
-            for house, token in zip(houses, tokens, strict=True)
+            member.username: Player(session, house.url, member.username, key[member.username].token)
+            for house, key in zip(houses, keys, strict=True)
             for member in house.cast.members
         }
         try:
@@ -262,8 +272,9 @@ async def _play(console: Console, seconds: int | None, place: Path) -> None:
 
 async def _open(
     stack: AsyncExitStack, console: Console, place: Path
-) -> tuple[list[House], list[demo_peer.Head], list[dict[str, str]]]:
-    """Three schools that answer, the people of those that fail, and everybody's tokens."""
+) -> tuple[list[House], list[demo_peer.Head], list[dict[str, Keys]]]:
+    """Three schools that answer, the people of those that fail, and what opens everybody's
+    account."""
     places = [free_place() for _ in range(len(SCHOOLS) + 1)]
     ports = [one.getsockname()[1] for one in places]
     heads = await stack.enter_async_context(demo_peer.failing(places.pop()))
@@ -271,7 +282,7 @@ async def _open(
         House(cast, place / cast.slug, port) for cast, port in zip(SCHOOLS, ports[:-1], strict=True)
     ]
     with console.status("founding three schools …"):
-        tokens = await asyncio.gather(
+        keys = await asyncio.gather(
             *(_found(house, houses, [head.host for head in heads]) for house in houses)
         )
     for one in places:
@@ -279,11 +290,11 @@ async def _open(
     for house in houses:
         stack.push_async_callback(house.close)
     await asyncio.gather(*(house.serve() for house in houses))
-    return houses, heads, tokens
+    return houses, heads, keys
 
 
-async def _found(house: House, houses: list[House], failing: list[str]) -> dict[str, str]:
-    """Make one school through the command line alone; answers each person's token."""
+async def _found(house: House, houses: list[House], failing: list[str]) -> dict[str, Keys]:
+    """Make one school through the command line alone; answers what opens each account."""
     await house.run(
         "init",
         "--domain", house.host,
@@ -294,8 +305,9 @@ async def _found(house: House, houses: list[House], failing: list[str]) -> dict[
     )  # fmt: skip
     others = [other.host for other in houses if other is not house]
     await house.run("peers", "allow", *others, *failing)
-    tokens = {}
+    keys = {}
     for member in house.cast.members:
+        password = demo_cast.password()
         subjects = [word for subject in member.subjects for word in ("--subject", subject)]
         printed = await house.run(
             "staff", "add", member.username,
@@ -303,24 +315,28 @@ async def _found(house: House, houses: list[House], failing: list[str]) -> dict[
             "--title", member.title,
             "--phase", member.phase,
             "--token",
+            "--password-stdin",
             *subjects,
+            typed=f"{password}\n",
         )  # fmt: skip
-        tokens[member.username] = printed.splitlines()[-1]
-    return tokens
+        keys[member.username] = Keys(password, token=printed.splitlines()[-1])
+    return keys
 
 
-def _print_people(console: Console, houses: list[House], tokens: list[dict[str, str]]) -> None:
-    for house, token in zip(houses, tokens, strict=True):
+def _print_people(console: Console, houses: list[House], keys: list[dict[str, Keys]]) -> None:
+    for house, key in zip(houses, keys, strict=True):
         console.print(f"\n[bold {house.cast.colour}]{escape(house.cast.name)}[/]  {house.url}/")
         for member in house.cast.members:
             who = f"{member.name}, {member.title}"
+            own = key[member.username]
             console.print(
                 f"  {escape(who):36}  @{member.username}@{house.host}"
-                f"  {house.url}/@{member.username}  token {token[member.username]}",
+                f"  password [bold]{own.password}[/]  token {own.token}",
                 soft_wrap=True,
             )
     console.print(
-        "\nSpeak as one of them: curl -H 'Authorization: Bearer TOKEN' "
+        f"\nBe one of them: open {houses[0].url}/sign-in in a browser, with the name alice.\n"
+        "Or let a program speak: curl -H 'Authorization: Bearer TOKEN' "
         f"{houses[0].url}/users/alice/inbox\n",
         soft_wrap=True,
     )
@@ -352,10 +368,9 @@ async def _watch_queue(traffic: Traffic, house: House) -> None:
     """Say now and then what a school keeps for the schools that fail."""
     while True:
         await asyncio.sleep(QUEUE_EVERY)
-        for line in (await house.run("peers", "list")).splitlines():
-            host, _, *words = line.split("\t")
-            if not words[0].startswith("0 "):
-                traffic.keeps(house, host, ", ".join(words))
+        for peer in orjson.loads(await house.run("peers", "list", "--json"))["peers"]:
+            if peer["waiting"]:
+                traffic.keeps(house, peer["host"], peer["lane"])
 
 
 async def _until(began: float, seconds: int | None) -> None:

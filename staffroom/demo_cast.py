@@ -1,5 +1,6 @@
 """Who plays in the demo: three schools, the people who work there, and what they talk about."""
 
+import secrets
 from dataclasses import dataclass
 
 
@@ -140,5 +141,23 @@ LATER: tuple[tuple[str, str], ...] = (
     ("george", "Ten more copies of Skellig found behind the radiator."),
 )
 
+# The days that Carys asks about.
+MODERATION: tuple[str, str, str] = ("Tuesday after school", "Thursday after school", "By post")
+
 FAILING: tuple[str, ...] = ("harbour-503", "harbour-timeout", "harbour-gone")
 """A school that fails on purpose, in the way its name ends."""
+
+# What passwords of the demo are made of.
+_WORDS: tuple[str, ...] = (
+    "acorn", "amber", "anchor", "apple", "basket", "beacon", "biscuit", "bramble", "brook",
+    "candle", "clover", "copper", "cushion", "daisy", "ember", "falcon", "feather", "fern",
+    "garden", "ginger", "harbour", "hazel", "heron", "honey", "island", "ivory", "jasmine",
+    "kettle", "lantern", "lemon", "linen", "maple", "marble", "meadow", "meteor", "mitten",
+    "nettle", "oatmeal", "orchard", "otter", "pebble", "pepper", "pigeon", "pocket", "quarry",
+    "ribbon", "saffron", "sparrow", "teapot", "thistle", "timber", "velvet", "walnut", "willow",
+)  # fmt: skip
+
+
+def password() -> str:
+    """Four words, as one can type them from the screen."""
+    return "-".join(secrets.choice(_WORDS) for _ in range(4))

@@ -1,4 +1,4 @@
-"""What the people of the demo do: they follow, post, answer, like, edit and delete over HTTP."""
+"""What the people of the demo do over HTTP: they follow, post, answer, ask, vote, like and edit."""
 
 import asyncio
 import itertools
@@ -11,7 +11,7 @@ import orjson
 from aiohttp import ClientError, ClientSession
 
 from federation.vocabulary import MEDIA_TYPE, PUBLIC
-from staffroom.demo_cast import FOLLOWS, LATER, POSTS
+from staffroom.demo_cast import FOLLOWS, LATER, MODERATION, POSTS
 
 A_MOMENT = 0.3  # seconds between two acts, so that one can follow them
 LATER_EVERY = 8.0
@@ -79,6 +79,7 @@ async def perform(players: Mapping[str, Player]) -> None:
         async with asyncio.timeout(TIME_TO_BE_ACCEPTED):
             await _accepted(players)
     notes = [await _converse(players, *post) for post in POSTS]
+    await _ask(players)
     await _change(players, notes)
     for author, text in itertools.cycle(LATER):
         await asyncio.sleep(LATER_EVERY)
@@ -110,6 +111,28 @@ async def _converse(
         await players[other].say(words, inReplyTo=note["id"], to=[players[author].uri])
         await asyncio.sleep(A_MOMENT)
     return note
+
+
+async def _ask(players: Mapping[str, Player]) -> None:
+    """What more there is to see on the pages: a poll, a warning, a word among colleagues, and
+    somebody who asks to follow."""
+    question = await players["carys"].say(
+        "When shall we moderate Year 6 writing?",
+        type="Question",
+        oneOf=[{"type": "Note", "name": day} for day in MODERATION],
+    )
+    await asyncio.sleep(A_MOMENT)
+    for voter, day in (("alice", MODERATION[0]), ("dele", MODERATION[1])):
+        carys = question["attributedTo"]
+        vote = {"type": "Note", "name": day, "inReplyTo": question["id"], "to": [carys]}
+        await players[voter].act(vote)
+    await players["tom"].say("It was 6.28, of course.", summary="Answer to Friday's riddle")
+    priya = players["priya"]
+    school = f"{priya.school}/school/members"
+    await priya.act({"type": "Note", "content": "<p>The kettle is mended.</p>", "to": [school]})
+    profile = {"id": priya.uri, "manuallyApprovesFollowers": True}
+    await priya.act({"type": "Update", "object": profile})
+    await players["george"].act({"type": "Follow", "object": priya.uri})
 
 
 async def _change(players: Mapping[str, Player], notes: list[dict[str, Any]]) -> None:

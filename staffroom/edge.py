@@ -45,7 +45,11 @@ STATUSES: tuple[tuple[type[Exception], int, int | None], ...] = (
 EXPLAINED = (Malformed, BadSignature, Refused)  # their words are for the stranger too
 
 # Every URL of ours is made of these; so a percent sign, an empty or a dotted segment is a detour.
-PLAIN_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~@:!$&'()*+,;=-]+)*/?\Z")
+# Only a hashtag may have letters that no URL has: they come as the percent-escapes of UTF-8.
+_PLAIN = r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~@:!$&'()*+,;=-]+)*/?\Z"
+_TAG = r"/tags/(?:[A-Za-z0-9_]|%[C-F][0-9A-F](?:%[89AB][0-9A-F]){1,3})+\Z"
+PLAIN_PATH = re.compile(f"{_PLAIN}|{_TAG}")
+PROBLEM = "application/problem+json"
 MONITORED = "/healthz"  # asked by machines next door, which call us by another name
 
 
@@ -56,9 +60,7 @@ def problem(
     body: dict[str, str | int] = {"status": status, "title": HTTPStatus(status).phrase}
     if detail:
         body["detail"] = " ".join(detail.split())[:200]
-    return web.json_response(
-        body, status=status, content_type="application/problem+json", headers=headers
-    )
+    return web.json_response(body, status=status, content_type=PROBLEM, headers=headers)
 
 
 def answer(error: Exception) -> web.Response | None:
@@ -96,6 +98,25 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
             return known
         log.exception("a request ended in an error", extra={"route": _route(request)})
         return problem(500, headers={"Cache-Control": "no-store"})
+
+
+def in_words(
+    wants_page: Callable[[web.Request], bool],
+    page: Callable[[web.Request, web.Response], Awaitable[web.Response]],
+) -> Middleware:
+    """A middleware that tells people in a page what other servers are told in JSON."""
+
+    @web.middleware
+    async def told(request: web.Request, handler: Handler) -> web.StreamResponse:
+        response = await handler(request)
+        if not isinstance(response, web.Response) or response.content_type != PROBLEM:
+            return response
+        if wants_page(request):
+            return await page(request, response)
+        response.headers.setdefault("Vary", "Accept")
+        return response
+
+    return told
 
 
 def addressed_to(*hosts: str) -> Middleware:

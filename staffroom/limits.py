@@ -1,7 +1,8 @@
 """Nobody takes more than a share: how often one address, or one account, may knock at a door.
 
 Each door (a handler, not the words of a path) has a bucket per address, and where people act with
-a token, one per token as well. A bucket that is empty answers 429 and says when to come back. An
+a token or a session, one for each of those as well: a whole school may come from one address. A
+bucket that is empty answers 429 and says when to come back. An
 IPv6 address counts as its /64, since whoever has one has them all. Other servers deliver as much
 as they like as long as what they send is in order: only what is refused is counted there.
 """
@@ -17,6 +18,7 @@ from ipaddress import IPv6Address, ip_address
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from pages.session import CALLER
 from staffroom.config import Network
 from staffroom.edge import Handler, problem
 
@@ -29,8 +31,8 @@ class Limit:
     """`burst` requests at once, then `per_second`; with `refused_only` only refusals count, and
     what is being looked at counts as refused until it was not.
 
-    `per_token` is the burst of one bearer token (0: tokens are not looked at); it fills up as
-    slowly in proportion.
+    `per_token` is the burst of one bearer token, or of one browser's cookies (0: neither is looked
+    at); it fills up as slowly in proportion.
     """
 
     burst: int
@@ -39,7 +41,9 @@ class Limit:
     per_token: int = 0
 
 
-PAGES = Limit(300, 5)
+PAGES = Limit(1200, 20, per_token=300)
+FORMS = Limit(1200, 20, per_token=120)
+SIGNING_IN = Limit(120, 1)
 DOCUMENTS = Limit(1200, 20)
 DISCOVERY = Limit(300, 5)
 DELIVERIES = Limit(300, 1, refused_only=True)
@@ -96,8 +100,9 @@ def limiting(
     async def limited(request: web.Request, handler: Handler) -> web.StreamResponse:
         limit = limits.get(request.match_info.handler, NOWHERE)
         door = doors.get(request.match_info.handler, "nowhere")
-        asked = [(address(request, trusted_proxies), limit.burst, limit.per_second)]
-        if limit.per_token and (token := request.headers.get("Authorization")):
+        request[CALLER] = address(request, trusted_proxies)
+        asked = [(request[CALLER], limit.burst, limit.per_second)]
+        if limit.per_token and (token := _token(request)):
             share = limit.per_token / limit.burst
             name = hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
             asked.append((name, limit.per_token, limit.per_second * share))
@@ -113,6 +118,11 @@ def limiting(
         return response
 
     return limited
+
+
+def _token(request: web.Request) -> str | None:
+    """What a program or a browser brings to be known by."""
+    return request.headers.get("Authorization") or request.headers.get("Cookie")
 
 
 def address(request: web.BaseRequest, trusted_proxies: tuple[Network, ...]) -> str:

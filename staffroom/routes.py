@@ -12,16 +12,31 @@ from actors import documents, nodeinfo, webfinger
 from actors.server import SERVER
 from api import outbox as client
 from inbox import door
-from pages import people, posts, rendering
+from pages import (
+    acts,
+    compose,
+    find,
+    home,
+    notifications,
+    people,
+    posts,
+    rendering,
+    requests,
+    settings,
+    sign_in,
+    tags,
+)
 from staffroom.edge import Handler
 from staffroom.limits import (
     ACTING,
     DELIVERIES,
     DISCOVERY,
     DOCUMENTS,
+    FORMS,
     MONITORING,
     PAGES,
     READING,
+    SIGNING_IN,
     Limit,
 )
 from storage import school
@@ -46,6 +61,15 @@ def by_accept(document: Handler, page: Handler) -> Handler:
     return chosen
 
 
+def by_type(document: Handler, page: Handler) -> Handler:
+    """The address of a page for people: the document only for who names an ActivityPub type."""
+
+    async def chosen(request: web.Request) -> web.StreamResponse:
+        return await (document if documents.wants_document(request) else page)(request)
+
+    return chosen
+
+
 def by_token(own: Handler, others: Handler) -> Handler:
     """One address for its owner, who comes with a token, and for everybody else."""
 
@@ -63,15 +87,19 @@ async def health(request: web.Request) -> web.Response:
 
 PERSON = "/users/{name:[A-Za-z0-9_]+}"
 POST = "/objects/{id:[0-9]+}"
+OUR_PAGE = "/@{name:[A-Za-z0-9_]+}"
+ID = "[0-9]{1,19}"
 
 ROUTES: tuple[Route, ...] = (
     # the school itself, and how it is found
     Route("GET", "/", people.front, PAGES),
     Route("GET", "/healthz", health, MONITORING),
     Route("GET", "/static/style.css", rendering.stylesheet, PAGES),
+    Route("GET", "/static/icon.svg", rendering.icon, PAGES),
     Route("GET", "/.well-known/webfinger", webfinger.webfinger, DISCOVERY),
     Route("GET", "/.well-known/host-meta", webfinger.host_meta, DISCOVERY),
     Route("GET", "/.well-known/nodeinfo", nodeinfo.links, DISCOVERY),
+    Route("GET", "/nodeinfo/2.0", nodeinfo.usage, DISCOVERY),
     Route("GET", "/nodeinfo/2.1", nodeinfo.usage, DISCOVERY),
     Route("POST", "/inbox", door.receive, DELIVERIES),
     # the actor that signs for the server
@@ -103,9 +131,45 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", POST, by_accept(documents.post, posts.post), DOCUMENTS),
     Route("GET", f"{POST}/replies", documents.replies, DOCUMENTS),
     Route("GET", "/activities/{id:[0-9]+}", documents.activity, DOCUMENTS),
-    # pages for people
-    Route("GET", "/@{name:[A-Za-z0-9_]+}", people.profile_page, PAGES),
-    Route("GET", "/@{name:[A-Za-z0-9_]+}/{id:[0-9]+}", posts.post, PAGES),
+    # pages for people: signing in, writing, settings
+    Route("GET", "/sign-in", sign_in.sign_in_page, PAGES),
+    Route("POST", "/sign-in", sign_in.sign_in, SIGNING_IN),
+    Route("POST", "/sign-out", sign_in.sign_out, FORMS),
+    Route("GET", "/compose", compose.compose, PAGES),
+    Route("POST", "/compose", compose.send, FORMS),
+    Route("GET", "/settings", settings.settings, PAGES),
+    Route("POST", "/settings", settings.save, FORMS),
+    Route("POST", "/settings/password", settings.password, FORMS),
+    Route("POST", "/settings/sessions/end", settings.end_others, FORMS),
+    # pages for people: reading and doing
+    Route("GET", OUR_PAGE, by_type(documents.actor_with_page, people.profile_page), PAGES),
+    Route(
+        "GET",
+        f"{OUR_PAGE}/{{id:{ID}}}",
+        by_type(documents.post_with_page, posts.post),
+        PAGES,
+    ),
+    Route("GET", f"{OUR_PAGE}/{{list:followers|following|blocked}}", people.listing, PAGES),
+    Route("GET", "/@{name:[A-Za-z0-9_.~+-]+}@{host:[A-Za-z0-9.:-]+}", people.remote_page, PAGES),
+    Route("GET", f"/people/{{id:{ID}}}", people.person_page, PAGES),
+    Route("GET", f"/posts/{{id:{ID}}}", posts.kept, PAGES),
+    Route("GET", "/tags/{name:[^/]+}", tags.tag, PAGES),
+    Route("GET", "/home", home.home, PAGES),
+    Route("GET", "/notifications", notifications.recent, PAGES),
+    Route("POST", "/notifications/read", notifications.read, FORMS),
+    Route("GET", "/requests", requests.requests, PAGES),
+    Route("GET", "/find", find.find, PAGES),
+    Route("POST", "/find", find.search, FORMS),
+    Route(
+        "POST",
+        f"/people/{{id:{ID}}}/{{deed:{'|'.join(acts.PERSON_DEEDS)}}}",
+        acts.with_person,
+        FORMS,
+    ),
+    Route(
+        "POST", f"/posts/{{id:{ID}}}/{{deed:{'|'.join(acts.POST_DEEDS)}}}", acts.with_post, FORMS
+    ),
+    Route("GET", "/reported", acts.reported, PAGES),
 )
 
 

@@ -52,7 +52,9 @@ async def _serve(
         await runner.setup()
         try:
             await web.SockSite(runner, place, backlog=1024).start()
-            async with workers.at_work(server, inbox_workers):
+            async with workers.at_work(
+                server, inbox_workers, remote_copies=settings.federation.remote_copies
+            ):
                 click.echo(f"ready {settings.server.public_url}")
                 await stop.wait()
         finally:

@@ -1,14 +1,18 @@
 """`staffroom staff …`: who works here."""
 
+import sys
 from pathlib import Path
 
 import click
 
 from actors import accounts
 from actors import staff as members
-from staffroom.command import directory_option, read, write
+from actors.accounts import BadPassword
+from actors.server import Server
+from outbox import delete, standing
+from staffroom.command import directory_option, read, with_school, write
 from storage import accounts as kept_accounts
-from storage import actors, tokens
+from storage import actors
 from storage.actors import Actor, UsernameTaken
 from storage.database import Transaction
 
@@ -32,6 +36,7 @@ def staff(directory: Path) -> None:
 @click.option("--subject", "subjects", multiple=True, help="What they teach; may be repeated.")
 @click.option("--phase", "phases", multiple=True, help="Whom they teach; may be repeated.")
 @click.option("--token", "with_token", is_flag=True, help="Print a bearer token for them as well.")
+@click.option("--password-stdin", is_flag=True, help="Read their first password from stdin.")
 @directory_option
 def add(
     directory: Path,
@@ -42,15 +47,20 @@ def add(
     subjects: tuple[str, ...],
     phases: tuple[str, ...],
     with_token: bool,
+    password_stdin: bool,
 ) -> None:
     """Add a member of staff. Prints their handle.
+
+    Without --password-stdin they cannot sign in before `staff password` gave them a password.
 
     \b
     Example:
       staffroom staff add alice --name "Alice Okafor" --title "Head of Science" --subject Physics
     """
 
-    def join(tx: Transaction) -> list[str]:
+    typed = _first_line() if password_stdin else None
+
+    def join(tx: Transaction, password_hash: str | None) -> list[str]:
         try:
             actor = members.add(
                 tx,
@@ -63,11 +73,49 @@ def add(
             )
         except UsernameTaken:
             raise click.ClickException(f"the username {username} is taken") from None
+        if password_hash is not None:
+            accounts.set_password(tx, actor, password_hash)
         token = [accounts.issue_token(tx, actor, accounts.SCOPES)] if with_token else []
         return [actor.handle, *token]
 
-    for line in write(directory, join):
+    async def act(server: Server) -> list[str]:
+        kept = None
+        if typed is not None:
+            kept = await _hashed(server, typed, members.normal_username(username))
+        return await server.database.write(join, kept)
+
+    for line in with_school(directory, act):
         click.echo(line)
+
+
+@staff.command()
+@click.argument("username")
+@click.option("--password-stdin", is_flag=True, help="Read the password from stdin.")
+@directory_option
+def password(directory: Path, username: str, password_stdin: bool) -> None:
+    """Give USERNAME a new password. They are signed out everywhere, and their tokens end.
+
+    \b
+    Example:
+      staffroom staff password alice
+      staffroom staff password alice --password-stdin < alice.txt
+    """
+    kept_name = read(directory, lambda tx: _member(tx, username).username)
+    typed = _first_line() if password_stdin else _typed_twice()
+
+    async def act(server: Server) -> str:
+        kept = await _hashed(server, typed, kept_name)
+        return await server.database.write(change, kept)
+
+    def change(tx: Transaction, password_hash: str) -> str:
+        actor = _member(tx, username)
+        try:
+            accounts.set_password(tx, actor, password_hash)
+        except LookupError as error:
+            raise click.ClickException(str(error)) from None
+        return actor.handle
+
+    click.echo(f"{with_school(directory, act)} has a new password")
 
 
 @staff.command()
@@ -117,7 +165,9 @@ def list_(directory: Path) -> None:
 @click.argument("username")
 @directory_option
 def suspend(directory: Path, username: str) -> None:
-    """End what USERNAME may do here: nobody acts in their name, their tokens end at once.
+    """End what USERNAME may do here: nobody acts in their name, their tokens and sessions end.
+
+    What they wrote is seen by nobody until they are readmitted.
 
     \b
     Example:
@@ -126,10 +176,55 @@ def suspend(directory: Path, username: str) -> None:
 
     def close(tx: Transaction) -> str:
         actor = _member(tx, username)
-        tokens.revoke_all(tx, actor.id)
-        return actors.update_local(tx, actor.id, state="suspended").handle
+        standing.suspend(tx, actor)
+        return actor.handle
 
     click.echo(f"{write(directory, close)} is suspended")
+
+
+@staff.command()
+@click.argument("username")
+@directory_option
+def readmit(directory: Path, username: str) -> None:
+    """End the suspension of USERNAME. They sign in anew; their password is what it was.
+
+    \b
+    Example:
+      staffroom staff readmit alice
+    """
+
+    def open_again(tx: Transaction) -> str:
+        actor = _member(tx, username)
+        if not standing.readmit(tx, actor):
+            raise click.ClickException(f"{actor.handle} is not suspended")
+        return actor.handle
+
+    click.echo(f"{write(directory, open_again)} is back")
+
+
+@staff.command()
+@click.argument("username")
+@click.option("--yes", is_flag=True, help="Do not ask whether it is meant.")
+@directory_option
+def remove(directory: Path, username: str, yes: bool) -> None:
+    """Remove USERNAME for good: account, profile, follows and everything they wrote.
+
+    Every server that we know is told. The username is never given again.
+
+    \b
+    Example:
+      staffroom staff remove alice --yes
+    """
+    actor = read(directory, lambda tx: _member(tx, username))
+    if not yes:
+        _make_sure(f"Remove {actor.handle} ({actor.name}) and everything they wrote, for good?")
+
+    def part(tx: Transaction) -> str:
+        leaver = _member(tx, username)
+        delete.account(tx, leaver)
+        return leaver.handle
+
+    click.echo(f"{write(directory, part)} is removed")
 
 
 def _member(tx: Transaction, username: str) -> Actor:
@@ -138,3 +233,28 @@ def _member(tx: Transaction, username: str) -> Actor:
     if actor is None or actor.type != "Person" or actor.state == "deleted":
         raise click.ClickException(f"nobody here is called {username}")
     return actor
+
+
+async def _hashed(server: Server, typed: str, username: str) -> str:
+    try:
+        return await accounts.hashed(server, typed, username=username)
+    except BadPassword as error:
+        raise click.ClickException(f"not a good password: {error}") from None
+
+
+def _first_line() -> str:
+    """What stands on stdin, up to the end of its first line."""
+    return sys.stdin.readline().rstrip("\r\n")
+
+
+def _typed_twice() -> str:
+    if not sys.stdin.isatty():
+        raise click.ClickException("nobody is here to type a password: use --password-stdin")
+    typed = click.prompt("New password", hide_input=True, confirmation_prompt="Once more", err=True)
+    return str(typed)
+
+
+def _make_sure(question: str) -> None:
+    if not sys.stdin.isatty():
+        raise click.ClickException("nobody is here to ask whether it is meant: say --yes")
+    click.confirm(question, abort=True, err=True)

@@ -1,4 +1,5 @@
-"""What a school does without being asked: work on what arrived, deliver what waits, knock once.
+"""What a school does without being asked: work on what arrived, deliver what waits, knock once;
+fetch what conversations lack, tell how polls stand, tidy up.
 
 Each worker runs for ever. One that stops by mistake is started again after a pause that grows,
 with a line in the journal: a school that is open keeps working.
@@ -8,19 +9,30 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
+from functools import partial
 
+from actors import upkeep
 from actors.server import Server
-from inbox import worker
-from outbox import deliver
+from inbox import threads, worker
+from outbox import deliver, polls
 from outbox import knock as opening
+from storage.database import Busy, Unavailable
 
 log = logging.getLogger("staffroom.workers")
 
 Work = Callable[[Server], Awaitable[None]]
+Step = Callable[[Server], Awaitable[int]]
 
 FIRST_PAUSE = 1.0  # seconds
 LONGEST_PAUSE = 60.0
 TIME_TO_STOP = 5.0
+
+# Between two steps of what is never urgent, so that whoever is waited for has the machine.
+BREATH = 0.05
+# How often to look whether there is something to do, where nobody says so.
+POLLS_IDLE = 30.0
+UPKEEP_IDLE = 60.0
 
 
 async def kept_going(
@@ -46,6 +58,28 @@ async def kept_going(
         wait = min(wait * 2, LONGEST_PAUSE)
 
 
+async def step_by_step(
+    step: Step,
+    server: Server,
+    *,
+    topic: str,
+    idle: float,
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> None:
+    """Take one step after the other, for ever; after one that found nothing to do, wait until
+    somebody wakes `topic`, `idle` seconds at most. A database that is away is asked again."""
+    while True:
+        try:
+            done = await step(server)
+            if not done:
+                await server.database.woken(topic, idle)
+        except (Busy, Unavailable) as error:
+            log.warning("the database cannot be had: %s", error, extra={"worker": topic})
+            await pause(FIRST_PAUSE)
+        else:
+            await pause(BREATH)
+
+
 async def knock(server: Server) -> None:
     """Tell the schools we know that we are open again, so that they send what waited for us."""
     try:
@@ -54,17 +88,33 @@ async def knock(server: Server) -> None:
         log.exception("knocking at other schools failed")
 
 
+def regular(remote_copies: timedelta | None, inbox_workers: int = 1) -> dict[str, Work]:
+    """Everything that is done again and again, by name."""
+    work: dict[str, Work] = {
+        f"inbox {number}": worker.work for number in range(1, inbox_workers + 1)
+    }
+    tidy = partial(upkeep.step, remote_copies=remote_copies)
+    return work | {
+        "outbox": deliver.work,
+        "threads": threads.work,
+        "polls": partial(step_by_step, polls.step, topic="polls", idle=POLLS_IDLE),
+        "upkeep": partial(step_by_step, tidy, topic="upkeep", idle=UPKEEP_IDLE),
+    }
+
+
 @asynccontextmanager
-async def at_work(server: Server, inbox_workers: int = 1) -> AsyncIterator[None]:
-    """The workers run while the body does, and have stopped when it is left."""
+async def at_work(
+    server: Server, inbox_workers: int = 1, *, remote_copies: timedelta | None = None
+) -> AsyncIterator[None]:
+    """The workers run while the body does, and have stopped when it is left.
+
+    `remote_copies` is how long what others sent is kept if nobody here does; None: for ever.
+    """
     tasks = [
-        asyncio.create_task(kept_going(f"inbox {number}", worker.work, server))
-        for number in range(1, inbox_workers + 1)
+        asyncio.create_task(kept_going(name, work, server))
+        for name, work in regular(remote_copies, inbox_workers).items()
     ]
-    tasks += [
-        asyncio.create_task(kept_going("outbox", deliver.work, server)),
-        asyncio.create_task(knock(server)),
-    ]
+    tasks.append(asyncio.create_task(knock(server)))
     try:
         yield
     finally:

@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, case, delete, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, case, func, select, update
 
-from storage import peers, sql, tables
+from storage import burials, peers, sql
 from storage.tables import actors, objects, published
 from storage.transaction import Transaction
 
@@ -51,6 +51,8 @@ class Actor:
     created_at: datetime
     updated_at: datetime
     fetched_at: datetime | None
+    moved_at: datetime | None = None  # when a Move led followers from or to them
+    suspended_here: bool = False  # by our administrator: no word of theirs ends it
 
     @property
     def local(self) -> bool:
@@ -106,6 +108,14 @@ _BY_IDS = select(*COLUMNS).where(actors.c.id.in_(sql.one_of("ids")))
 _BY_USERNAME = select(*COLUMNS).where(
     actors.c.peer_id.is_(None), func.lower(actors.c.username) == sql.words("of_username")
 )
+_BY_HANDLE = (
+    select(*COLUMNS)
+    .where(
+        func.lower(actors.c.username) == sql.words("of_username"),
+        actors.c.host == sql.words("of_host"),
+    )
+    .order_by(actors.c.id)
+)
 
 
 def by_uri(tx: Transaction, uri: str) -> Actor | None:
@@ -130,6 +140,16 @@ def by_ids(tx: Transaction, ids: Iterable[int]) -> dict[int, Actor]:
 def local_by_username(tx: Transaction, username: str) -> Actor | None:
     """One of ours, of any kind and in any state; letter case is ignored."""
     return _one(tx.execute(_BY_USERNAME, {"of_username": username.lower()}).first())
+
+
+def by_handle(tx: Transaction, username: str, host: str) -> list[Actor]:
+    """Everyone known under `@username@host`, in any state; letter case of the name is ignored.
+
+    Often one, but a person and a group of some servers share a handle. `host` is name[:port] in
+    lower case, as it is kept.
+    """
+    rows = tx.execute(_BY_HANDLE, {"of_username": username.lower(), "of_host": host})
+    return [Actor(*row) for row in rows]
 
 
 def at_inbox(tx: Transaction, peer_id: int, inbox: str) -> list[Actor]:
@@ -281,8 +301,8 @@ def update_local(
 def save_remote(tx: Transaction, fields: RemoteFields) -> Actor:
     """Keep what a fetched document says, whether we knew its actor or not.
 
-    Who was deleted stays deleted, and is returned as such. Raises NotRemote if the document
-    claims an id of this school.
+    Who was deleted stays deleted, and is returned as such; whom our administrator suspended
+    stays suspended. Raises NotRemote if the document claims an id of this school.
     """
     if fields.peer_host == tx.school.host:
         raise NotRemote(f"{fields.uri} is of this school")
@@ -304,84 +324,50 @@ def save_remote(tx: Transaction, fields: RemoteFields) -> Actor:
     return known
 
 
+def set_handle_host(tx: Transaction, actor_id: int, host: str) -> Actor:
+    """Someone's handle ends in `host`, as both servers concerned say. Raises LookupError."""
+    row = tx.execute(
+        update(actors)
+        .where(actors.c.id == actor_id, actors.c.peer_id.is_not(None))
+        .values(host=host)
+        .returning(*COLUMNS)
+    ).first()
+    if row is None:
+        raise LookupError(f"no actor of another server has the row {actor_id}")
+    return Actor(*row)
+
+
 @cache
 def _save(for_postgresql: bool) -> Any:
     statement = sql.insert_for(for_postgresql, actors)
-    stays = ("id", "uri", "created_at")
+    stays = ("id", "uri", "host", "created_at", "moved_at", "suspended_here")
+    said: dict[str, Any] = {
+        column.name: statement.excluded[column.name]
+        for column in actors.c
+        if column.name not in stays
+    }
+    said["state"] = case((actors.c.suspended_here, "suspended"), else_=said["state"])
+    # Another domain than their server's agreed to this one handle, and to no other name.
+    same_name = func.lower(actors.c.username) == func.lower(statement.excluded.username)
+    said["host"] = case((same_name, actors.c.host), else_=statement.excluded.host)
     return statement.on_conflict_do_update(
         index_elements=[actors.c.uri],
-        set_={
-            column.name: statement.excluded[column.name]
-            for column in actors.c
-            if column.name not in stays
-        },
+        set_=said,
         where=(actors.c.peer_id.is_not(None)) & (actors.c.state != "deleted"),
     ).returning(*COLUMNS)
 
 
 def bury(tx: Transaction, actor_id: int) -> None:
-    """An actor is gone: what they said becomes tombstones, what else they did goes with them.
+    """An actor is gone, for ever: from now on nobody sees anything of them.
 
-    The rows of the actor, of its keys and posts stay, empty: an id is never used again.
+    What they said becomes tombstones, what else they did goes with them: the first rows at once,
+    and where there are many, the others later (`storage/burials.py`). The rows of the actor, of
+    their keys and posts stay, empty: an id is never used again.
     """
-    _bury_posts(tx, actor_id)
-    theirs = select(objects.c.id).where(objects.c.author_id == actor_id)
-    for table in (tables.likes, tables.announces, tables.timelines, tables.featured):
-        tx.execute(delete(table).where(table.c.object_id.in_(theirs)))
-    announced = select(tables.announces.c.object_id).where(tables.announces.c.actor_id == actor_id)
-    timelines = tables.timelines
-    tx.execute(
-        delete(timelines).where(
-            timelines.c.object_id.in_(announced), timelines.c.announced_by == actor_id
-        )
-    )
-    notifications = tables.notifications
-    tx.execute(
-        delete(notifications).where(
-            or_(
-                notifications.c.actor_id == actor_id,
-                notifications.c.owner_id == actor_id,
-                notifications.c.object_id.in_(theirs),
-            )
-        )
-    )
-    for table, column in (
-        (tables.likes, tables.likes.c.actor_id),
-        (tables.announces, tables.announces.c.actor_id),
-        (tables.featured, tables.featured.c.actor_id),
-        (timelines, timelines.c.reader_id),
-    ):
-        tx.execute(delete(table).where(column == actor_id))
-    follows = tables.follows
-    tx.execute(
-        delete(follows).where(
-            or_(follows.c.follower_id == actor_id, follows.c.followee_id == actor_id)
-        )
-    )
-    tx.execute(
+    gone = tx.execute(
         update(actors)
-        .where(actors.c.id == actor_id)
+        .where(actors.c.id == actor_id, actors.c.state != "deleted")
         .values(state="deleted", name="", summary="", document="{}", updated_at=tx.now)
     )
-
-
-def _bury_posts(tx: Transaction, author_id: int) -> None:
-    tombstone = sql.json_object(
-        tx,
-        _context="https://www.w3.org/ns/activitystreams",
-        type="Tombstone",
-        id=objects.c.uri,
-        formerType=objects.c.type,
-        deleted=sql.rfc3339(tx.now),
-    )
-    tx.execute(
-        update(objects)
-        .where(objects.c.author_id == author_id, objects.c.deleted_at.is_(None))
-        .values(
-            deleted_at=literal(tx.now, objects.c.deleted_at.type),
-            name=None,
-            summary=None,
-            content="",
-            document=tombstone,
-        )
-    )
+    if gone.rowcount:
+        burials.begin(tx, actor_id)

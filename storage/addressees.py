@@ -34,6 +34,7 @@ class To:
     shared: tuple[int, ...] = ()  # named too, but the shared inbox will do
     reached_by: str | None = None  # a post: whoever got or fetched it, answered, likes it …
     hidden: tuple[int, ...] = ()  # bto and bcc: to their personal inbox, whatever else
+    everyone: bool = False  # one inbox of each server where we know anybody
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Shape:
     shared: bool
     hidden: bool
     reached: Literal["nobody", "everyone", "entitled"]
+    everyone: bool
     open: bool  # it may be read by all
     personal: bool  # whoever was reached gets it to the personal inbox
 
@@ -53,7 +55,8 @@ def write(tx: Transaction, activity_id: int, to: To, except_host: str | None) ->
     """Write the deliveries of a published activity, and say how many are new."""
     activity = tx.execute(_ACTIVITY, {"of_id": activity_id}).one()
     shape = _shape(to, activity.type, activity.audience)
-    if not (shape.followers or shape.named or shape.shared or shape.hidden or to.reached_by):
+    anybody = shape.followers or shape.named or shape.shared or shape.hidden or shape.everyone
+    if not (anybody or to.reached_by):
         return 0
     return tx.execute(
         _insert(sql.on_postgresql(tx), shape),
@@ -85,6 +88,7 @@ def _shape(to: To, kind: str, intended: str) -> Shape:
         named=bool(to.named),
         shared=bool(to.shared),
         hidden=bool(to.hidden),
+        everyone=to.everyone,
         reached=reached,
         open=intended in OPEN,
         personal=intended not in (*OPEN, "followers"),
@@ -131,6 +135,10 @@ def _addressed(shape: Shape) -> list[Inboxes]:
         chosen.append(_inboxes(actors.c.inbox, actors.c.id.in_(sql.one_of("to_named")), ~twice))
     if shape.hidden:
         chosen.append(_inboxes(actors.c.inbox, actors.c.id.in_(sql.one_of("to_hidden"))))
+    if shape.everyone:
+        # A server without a shared inbox is told at that of anybody there.
+        any_inbox = func.coalesce(func.min(actors.c.shared_inbox), func.min(actors.c.inbox))
+        chosen.append(_inboxes(any_inbox).group_by(actors.c.peer_id))
     return chosen
 
 
@@ -151,7 +159,7 @@ def _reached(shape: Shape) -> list[Inboxes]:
             select(table.c.actor_id.label("id"))
             .join(post, post.c.id == table.c.object_id)
             .where(about)
-            for table in (tables.fetched, tables.likes, tables.announces)
+            for table in (tables.fetched, tables.likes, tables.announces, tables.votes)
         ),
     ).subquery("people")
     inbox = actors.c.inbox if shape.personal else _shared_inbox()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import func, or_, select, union
+from sqlalchemy import and_, func, or_, select, union
 
 from storage import audience, objects, sql, tables
 from storage.audience import Viewer
@@ -72,7 +72,7 @@ def _note(for_postgresql: bool, everyone: bool) -> Any:
 
 
 _SENDER = actors.alias("sender")
-_INBOX = sql.newest(
+_SHOWN = (
     select(arrivals.c.received_id, received.c.type, received.c.body, *objects.COLUMNS)
     .select_from(arrivals)
     .join(received, received.c.id == arrivals.c.received_id)
@@ -85,17 +85,21 @@ _INBOX = sql.newest(
             tables.objects.c.deleted_at.is_not(None),
             audience.VISIBLE,
         ),
-        or_(_SENDER.c.id.is_(None), audience.welcome(_SENDER)),
-    ),
-    arrivals.c.received_id,
+        or_(
+            _SENDER.c.id.is_(None),
+            and_(audience.welcome(_SENDER), audience.at_peace(audience.VIEWER, _SENDER.c.id)),
+        ),
+    )
 )
+_INBOX = sql.newest(_SHOWN, arrivals.c.received_id)
+_COUNT = _SHOWN.with_only_columns(func.count())
 
 
 def inbox(tx: Transaction, owner_id: int, *, before: int | None, limit: int) -> list[Arrival]:
     """One page of someone's inbox, newest first; `before` is a `received_id`.
 
     Left out is what they may not see, or not any more: an activity about a post hidden from them,
-    or by someone who was suspended or blocked.
+    or by someone who was suspended or blocked, or blocks the owner.
     """
     owner = Viewer(owner_id, local=True)
     rows = tx.execute(_INBOX, audience.seen_by(owner, **sql.page(before, limit)))
@@ -106,7 +110,5 @@ def inbox(tx: Transaction, owner_id: int, *, before: int | None, limit: int) -> 
 
 
 def count(tx: Transaction, owner_id: int) -> int:
-    """How many activities came for someone, those that are hidden by now included."""
-    return tx.execute(
-        select(func.count()).select_from(arrivals).where(arrivals.c.owner_id == owner_id)
-    ).scalar_one()
+    """How many of those that `inbox` lists: a number would tell of what is hidden, too."""
+    return tx.execute(_COUNT, audience.seen_by(Viewer(owner_id, local=True))).scalar_one()

@@ -4,7 +4,8 @@ Public and unlisted posts are for everybody. Those for followers are for the aut
 name, and for whom our own records hold as accepted followers. School posts are for the people of
 this school. Direct ones are for the author and whom they name. Whoever was suspended or deleted,
 or comes from a blocked server, is seen by nobody: not their posts, old ones included, and not
-what they announced.
+what they announced. Where one person blocks another, neither sees what the other says or does,
+public or not; it stays where it is, and shows again once nobody blocks any more.
 """
 
 from dataclasses import dataclass
@@ -43,6 +44,7 @@ def visible_to(
     return and_(
         admits(post.c.audience, post.c.author_id, named(post.c.id, reader), reader, local),
         sql.any_row([author], author.c.id == post.c.author_id, welcome(author)),
+        at_peace(reader, post.c.author_id),
     )
 
 
@@ -85,6 +87,16 @@ def welcome(actor: FromClause) -> ColumnElement[bool]:
     return and_(actor.c.state == "active", ~blocked)
 
 
+def at_peace(one: ColumnElement[int], other: ColumnElement[int]) -> ColumnElement[bool]:
+    """True where neither of the two blocks the other."""
+    there, back = tables.blocks.alias(), tables.blocks.alias()
+    # Two questions, so that each is one look into the unique index.
+    return and_(
+        ~sql.any_row([there], there.c.actor_id == one, there.c.target_id == other),
+        ~sql.any_row([back], back.c.actor_id == other, back.c.target_id == one),
+    )
+
+
 # The condition for one viewer. Statements with it, or with these two, run with `seen_by`.
 VIEWER = sql.number("viewer_id")
 VIEWER_IS_LOCAL = bindparam("viewer_is_local", type_=Boolean)
@@ -95,6 +107,24 @@ def seen_by(viewer: Viewer, **more: Any) -> dict[str, Any]:
     """The parameters for a statement with `VISIBLE`, and what else it needs."""
     # No row has the id 0.
     return {"viewer_id": viewer.actor_id or 0, "viewer_is_local": viewer.local, **more}
+
+
+_IS_FOR = select(tables.objects.c.id).where(
+    tables.objects.c.id == sql.number("post_id"),
+    admits(
+        tables.objects.c.audience,
+        tables.objects.c.author_id,
+        named(tables.objects.c.id, VIEWER),
+        VIEWER,
+        VIEWER_IS_LOCAL,
+    ),
+)
+
+
+def is_for(tx: Transaction, viewer: Viewer, object_id: int) -> bool:
+    """Whether a post was written for the viewer too, blocked by now or not: never for showing it,
+    only for what they may say of it to our administrator."""
+    return tx.execute(_IS_FOR, seen_by(viewer, post_id=object_id)).first() is not None
 
 
 _CAN_SEE = select(tables.objects.c.id).where(tables.objects.c.id == sql.number("post_id"), VISIBLE)

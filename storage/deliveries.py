@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Integer, and_, bindparam, case, func, or_, select, update
 
-from storage import addressees, sql
+from storage import addressees, ids, sql
 from storage.addressees import To
 from storage.peers import Peer
 from storage.tables import Moment, deliveries, keys, peers, published
@@ -38,10 +38,14 @@ __all__ = [
     "waiting",
 ]
 
-Outcome = Literal["success", "failure", "paused"]
+# "nothing": nothing waited after all, so nobody was asked.
+Outcome = Literal["success", "failure", "paused", "nothing"]
 
 # A peer that gave a sign of life while a visit to it failed is tried again this soon.
 SOON = timedelta(seconds=60)
+
+# Rows that are given up in one go, so that nobody else waits to write.
+EXPIRED_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,16 +213,49 @@ def ended(tx: Transaction, endings: Iterable[Ending]) -> None:
     alike: defaultdict[tuple[str, str | None], list[int]] = defaultdict(list)
     for ending in endings:
         alike[ending.state, ending.reason].append(ending.id)
-    for (state, reason), ids in alike.items():
+    for (state, reason), rows in alike.items():
         tx.execute(
             _ENDED,
             {
-                "ended": sorted(ids),
+                "ended": sorted(rows),
                 "end_state": state,
                 "the_reason": reason,
                 "moment": tx.now,
             },
         )
+
+
+# What carries somebody's words. That they deleted something is not among it.
+WORDS = ("Create", "Update")
+_WITHDRAW = (
+    update(deliveries)
+    .where(deliveries.c.state == "waiting")
+    .values(state="over", reason="deleted before it was sent", ended_at=_MOMENT)
+)
+_WITHDRAW_POST = _WITHDRAW.where(
+    deliveries.c.activity_id.in_(
+        select(published.c.id).where(
+            published.c.object_uri == sql.words("of_object"), published.c.type.in_(WORDS)
+        )
+    )
+)
+_WITHDRAW_PERSON = _WITHDRAW.where(
+    deliveries.c.activity_id.in_(
+        select(published.c.id).where(
+            published.c.actor_id == sql.number("of_actor"), published.c.type.in_(WORDS)
+        )
+    )
+)
+
+
+def withdraw(tx: Transaction, object_uri: str) -> None:
+    """The words of a post that was deleted are not brought to anybody any more."""
+    tx.execute(_WITHDRAW_POST, {"of_object": object_uri, "moment": tx.now})
+
+
+def withdraw_all(tx: Transaction, actor_id: int) -> None:
+    """Nor is anything that somebody wrote who is gone."""
+    tx.execute(_WITHDRAW_PERSON, {"of_actor": actor_id, "moment": tx.now})
 
 
 def failed(tx: Transaction, delivery_id: int, reason: str) -> None:
@@ -252,7 +289,7 @@ def release(
     `due_at` is when to come back: after a failure the back-off, None: at once. A peer that gave a
     sign of life during the visit is tried again within a minute, whatever the back-off. A paused
     lane keeps its rows waiting until an administrator allows the peer. `form` is the signature
-    form that it verified.
+    form that it verified. "nothing" leaves it open how the peer does.
     """
     peer = Peer(*tx.execute(_PEER, {"of_peer": peer_id}).one())
     waits = tx.execute(_WAITS, {"of_peer": peer_id}).first()
@@ -285,6 +322,8 @@ def _lived_meanwhile(peer: Peer) -> bool:
 
 
 def _outcome(now: datetime, peer: Peer, outcome: Outcome, error: str | None) -> dict[str, Any]:
+    if outcome == "nothing":
+        return {}
     if outcome == "success":
         return {
             "failures": 0,
@@ -312,13 +351,31 @@ def _day(moment: datetime | None) -> date | None:
 # --- the whole queue ---------------------------------------------------------------------------
 
 
-def expire(tx: Transaction, older_than: datetime) -> int:
-    """Give up on what has waited since before `older_than`; how many rows that were."""
-    return tx.execute(
-        update(deliveries)
-        .where(deliveries.c.state == "waiting", deliveries.c.created_at < older_than)
-        .values(state="over", reason="waited too long", ended_at=tx.now)
-    ).rowcount
+# A lane in which something waits is due some day, be it paused or blocked.
+_OLD = (
+    select(deliveries.c.id)
+    .join_from(peers, deliveries, deliveries.c.peer_id == peers.c.id)
+    .where(
+        peers.c.due_at.is_not(None),
+        deliveries.c.state == "waiting",
+        deliveries.c.activity_id < sql.number("before"),
+    )
+    .limit(bindparam("most", type_=Integer))
+)
+_EXPIRE = (
+    update(deliveries)
+    .where(deliveries.c.id.in_(sql.one_of("old")), deliveries.c.state == "waiting")
+    .values(state="over", reason="waited too long", ended_at=_MOMENT)
+)
+
+
+def expire(tx: Transaction, older_than: datetime, limit: int = EXPIRED_AT_ONCE) -> int:
+    """Give up on at most `limit` of what has waited since before `older_than`; how many those
+    were: where it is the limit, there may be more."""
+    old = tx.execute(_OLD, {"before": ids.first_at(older_than), "most": limit}).scalars().all()
+    if not old:
+        return 0
+    return tx.execute(_EXPIRE, {"old": sorted(old), "moment": tx.now}).rowcount
 
 
 def next_due(tx: Transaction) -> datetime | None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, and_, case, delete, func, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, update
 
 from storage import audience, sql
 from storage.actors import COLUMNS as ACTOR_COLUMNS
@@ -28,6 +28,9 @@ class Follow:
 
 
 _COLUMNS = sql.columns(follows, Follow)
+
+# Beyond it a number says no more than "many".
+MOST_REQUESTS = 99
 
 
 _GET = select(*_COLUMNS).where(
@@ -68,6 +71,20 @@ def reject(tx: Transaction, follower_id: int, followee_id: int) -> bool:
 def remove(tx: Transaction, follower_id: int, followee_id: int) -> bool:
     """Someone follows no more, or takes the request back. False if there was none."""
     return tx.execute(delete(follows).where(_between(follower_id, followee_id))).rowcount > 0
+
+
+def cut(tx: Transaction, one_id: int, other_id: int) -> None:
+    """Neither of the two follows the other any more, or asks to."""
+    tx.execute(delete(follows).where(or_(_between(one_id, other_id), _between(other_id, one_id))))
+
+
+def remove_all(tx: Transaction, actor_id: int) -> None:
+    """Nobody follows this actor any more, and they follow nobody."""
+    tx.execute(
+        delete(follows).where(
+            or_(follows.c.follower_id == actor_id, follows.c.followee_id == actor_id)
+        )
+    )
 
 
 def get(tx: Transaction, follower_id: int, followee_id: int) -> Follow | None:
@@ -128,20 +145,72 @@ _COUNT_FOLLOWERS = _FOLLOWERS.with_only_columns(func.count())
 _COUNT_FOLLOWING = _FOLLOWING.with_only_columns(func.count())
 
 
-def requests(tx: Transaction, followee_id: int) -> list[tuple[Follow, Actor]]:
-    """Who waits for an answer from this actor, the longest waiting first."""
-    rows = tx.execute(
-        select(*_COLUMNS, *ACTOR_COLUMNS)
-        .select_from(follows)
-        .join(actors, actors.c.id == follows.c.follower_id)
-        .where(
-            follows.c.followee_id == followee_id,
-            follows.c.state == "requested",
-            audience.welcome(actors),
-        )
-        .order_by(follows.c.id)
+_REQUESTS = (
+    select(*_COLUMNS, *ACTOR_COLUMNS)
+    .select_from(follows)
+    .join(actors, actors.c.id == follows.c.follower_id)
+    .where(
+        follows.c.followee_id == sql.number("of_followee"),
+        follows.c.state == "requested",
+        audience.welcome(actors),
     )
+)
+_OLDEST_REQUESTS = _REQUESTS.order_by(follows.c.id).limit(sql.LARGEST_PAGE)
+_COUNT_REQUESTS = select(func.count()).select_from(
+    _REQUESTS.with_only_columns(follows.c.id).limit(MOST_REQUESTS).subquery("found")
+)
+
+
+def requests(tx: Transaction, followee_id: int) -> list[tuple[Follow, Actor]]:
+    """Who waits for an answer from this actor, the longest waiting first, at most 80."""
+    rows = tx.execute(_OLDEST_REQUESTS, {"of_followee": followee_id})
     return [(sql.part(Follow, row), sql.part(Actor, row, len(_COLUMNS))) for row in rows]
+
+
+def count_requests(tx: Transaction, followee_id: int) -> int:
+    """How many wait for an answer from this actor; 99 stands for more."""
+    return tx.execute(_COUNT_REQUESTS, {"of_followee": followee_id}).scalar_one()
+
+
+_OUR_FOLLOWERS = (
+    select(follows.c.uri, *ACTOR_COLUMNS)
+    .select_from(follows)
+    .join(actors, actors.c.id == follows.c.follower_id)
+    .where(
+        follows.c.followee_id == sql.number("of_followee"),
+        follows.c.state == "accepted",
+        actors.c.peer_id.is_(None),
+        actors.c.state == "active",
+        actors.c.moved_to.is_(None),
+    )
+    .order_by(actors.c.id)
+)
+
+
+def our_followers(tx: Transaction, actor_id: int) -> list[tuple[str, Actor]]:
+    """Those of our people who follow this actor and act here, each with the id of the Follow."""
+    rows = tx.execute(_OUR_FOLLOWERS, {"of_followee": actor_id})
+    return [(row[0], sql.part(Actor, row, 1)) for row in rows]
+
+
+_OUR_FOLLOWEES = (
+    select(follows.c.uri, *ACTOR_COLUMNS)
+    .select_from(follows)
+    .join(actors, actors.c.id == follows.c.followee_id)
+    .where(
+        follows.c.follower_id == sql.number("of_follower"),
+        follows.c.state.in_(("requested", "accepted")),
+        actors.c.peer_id.is_(None),
+        actors.c.state == "active",
+    )
+    .order_by(actors.c.id)
+)
+
+
+def our_followees(tx: Transaction, actor_id: int) -> list[tuple[str, Actor]]:
+    """Those of ours whom this actor follows or asks to, each with the id of the Follow."""
+    rows = tx.execute(_OUR_FOLLOWEES, {"of_follower": actor_id})
+    return [(row[0], sql.part(Actor, row, 1)) for row in rows]
 
 
 def _between(follower_id: int, followee_id: int) -> ColumnElement[bool]:

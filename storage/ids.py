@@ -60,6 +60,11 @@ def moment(id_: int) -> int:
     return id_ >> (TAG_BITS + SEQUENCE_BITS)
 
 
+def first_at(now: datetime) -> int:
+    """The lowest id that can be given at `now`: whatever was given before is below it."""
+    return _milliseconds(now) << (TAG_BITS + SEQUENCE_BITS)
+
+
 def tag_of(id_: int) -> int:
     """The tag of the process that gave an id."""
     return id_ >> SEQUENCE_BITS & (TAGS - 1)

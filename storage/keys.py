@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from storage import sql
 from storage.tables import keys
@@ -90,6 +90,15 @@ def replace_remote(tx: Transaction, actor_id: int, listed: list[tuple[str, str, 
     taken = unique.keys() - set(tx.execute(_save(sql.on_postgresql(tx)), rows).scalars())
     if taken:
         raise KeyTaken(f"{min(taken)} belongs to another actor")
+
+
+def destroy(tx: Transaction, actor_id: int) -> None:
+    """Nobody signs in the name of this actor of ours any more."""
+    tx.execute(
+        update(keys)
+        .where(keys.c.actor_id == actor_id, keys.c.private.is_not(None))
+        .values(private=None)
+    )
 
 
 @cache

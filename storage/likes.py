@@ -64,7 +64,11 @@ _BY_ACTOR = (
     select(likes.c.id, *objects.COLUMNS)
     .select_from(likes)
     .join(tables.objects, tables.objects.c.id == likes.c.object_id)
-    .where(likes.c.actor_id == sql.number("of_actor"), *objects.SHOWN)
+    .where(
+        likes.c.actor_id == sql.number("of_actor"),
+        audience.at_peace(audience.VIEWER, likes.c.actor_id),
+        *objects.SHOWN,
+    )
 )
 _PAGE_BY_ACTOR = sql.newest(_BY_ACTOR, likes.c.id)
 _COUNT_BY_ACTOR = _BY_ACTOR.with_only_columns(func.count())

@@ -1,10 +1,14 @@
-"""What our people are told about: someone follows them, names them, answers, likes, announces."""
+"""What our people are told about: someone follows them, names them, answers, likes, announces.
+
+What they may not see any more, and what was done by whom they block or who blocks them, is neither
+shown nor counted.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, func, or_, select, update
 
 from storage import audience, objects, sql, tables
 from storage.actors import COLUMNS as ACTOR_COLUMNS
@@ -14,7 +18,12 @@ from storage.objects import Post
 from storage.tables import actors, notifications
 from storage.transaction import Transaction
 
-Kind = Literal["follow", "request", "mention", "reply", "like", "announce", "accepted"]
+Kind = Literal[
+    "follow", "request", "mention", "reply", "like", "announce", "accepted", "poll", "move"
+]
+
+# Beyond it a number says no more than "many".
+MOST_UNREAD = 99
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +54,12 @@ def add(
     )
 
 
+_SHOWN = (
+    notifications.c.owner_id == audience.VIEWER,
+    audience.welcome(actors),
+    audience.at_peace(audience.VIEWER, actors.c.id),
+    or_(notifications.c.object_id.is_(None), and_(*objects.SHOWN)),
+)
 _RECENT = sql.newest(
     select(
         notifications.c.id,
@@ -57,12 +72,17 @@ _RECENT = sql.newest(
     .select_from(notifications)
     .join(actors, actors.c.id == notifications.c.actor_id)
     .outerjoin(tables.objects, tables.objects.c.id == notifications.c.object_id)
-    .where(
-        notifications.c.owner_id == audience.VIEWER,
-        audience.welcome(actors),
-        or_(notifications.c.object_id.is_(None), and_(*objects.SHOWN)),
-    ),
+    .where(*_SHOWN),
     notifications.c.id,
+)
+_UNREAD = select(func.count()).select_from(
+    select(notifications.c.id)
+    .select_from(notifications)
+    .join(actors, actors.c.id == notifications.c.actor_id)
+    .outerjoin(tables.objects, tables.objects.c.id == notifications.c.object_id)
+    .where(*_SHOWN, notifications.c.read_at.is_(None))
+    .limit(MOST_UNREAD)
+    .subquery("found")
 )
 
 
@@ -71,6 +91,24 @@ def recent(tx: Transaction, owner_id: int, *, before: int | None, limit: int) ->
     owner = Viewer(owner_id, local=True)
     rows = tx.execute(_RECENT, audience.seen_by(owner, **sql.page(before, limit)))
     return [_row(row) for row in rows]
+
+
+def unread(tx: Transaction, owner_id: int) -> int:
+    """How many of those that `recent` lists were not looked at yet; 99 stands for more."""
+    return tx.execute(_UNREAD, audience.seen_by(Viewer(owner_id, local=True))).scalar_one()
+
+
+def mark_read(tx: Transaction, owner_id: int, up_to: int) -> None:
+    """The owner looked at their notifications, up to that id and with it."""
+    tx.execute(
+        update(notifications)
+        .where(
+            notifications.c.owner_id == owner_id,
+            notifications.c.read_at.is_(None),
+            notifications.c.id <= up_to,
+        )
+        .values(read_at=tx.now)
+    )
 
 
 def _row(row: sql.AnyRow) -> Notification:

@@ -40,10 +40,16 @@ class Post:
     content: str  # clean HTML
     url: str
     in_reply_to: str | None
+    quotes: str | None  # the id of the post that this one quotes
     document: str  # JSON text, without bto and bcc
     published_at: datetime
     edited_at: datetime | None
     deleted_at: datetime | None
+
+    @property
+    def warning(self) -> str | None:
+        """What a reader is to know before the words; of other types the summary is an abstract."""
+        return self.summary if self.type in ("Note", "Question") else None
 
 
 COLUMNS = sql.columns(objects, Post)
@@ -70,6 +76,7 @@ def add(
     document: dict[str, Any] | str,
     published_at: datetime,
     recipients: Iterable[tuple[int, bool]],
+    quotes: str | None = None,
     id: int | None = None,  # noqa: A002  the column's word
 ) -> tuple[Post, bool]:
     """A post, and True if it is new. `recipients` are (actor, hidden) pairs.
@@ -88,6 +95,7 @@ def add(
         content=content,
         url=url,
         in_reply_to=in_reply_to,
+        quotes=quotes,
         document=sql.json_text(document),
         published_at=published_at,
         edited_at=None,
@@ -123,14 +131,19 @@ def edit(
     url: str,
     document: dict[str, Any] | str,
     edited_at: datetime,
+    quotes: str | None = None,
     type: str | None = None,  # noqa: A002  the standard's word
 ) -> bool:
-    """The author changed a post. False if we have a later edit already, or it is deleted."""
+    """The author changed a post. False if we have a later edit already, or it is deleted.
+
+    What it quotes now is part of what it says: without `quotes` it quotes nothing any more.
+    """
     changes: dict[str, Any] = {
         "name": name,
         "summary": summary,
         "content": content,
         "url": url,
+        "quotes": quotes,
         "document": sql.json_text(document),
         "edited_at": edited_at,
     }
@@ -148,6 +161,11 @@ def edit(
     return changed.rowcount > 0
 
 
+def refresh(tx: Transaction, post_id: int, document: dict[str, Any] | str) -> None:
+    """New figures in the document of a post: what it says is the same, so this is no edit."""
+    tx.execute(_REFRESH, {"of_id": post_id, "new_document": sql.json_text(document)})
+
+
 def bury(tx: Transaction, post_id: int, tombstone: dict[str, Any]) -> None:
     """The author deleted a post: what it said goes, and what others did with it."""
     tx.execute(
@@ -158,6 +176,7 @@ def bury(tx: Transaction, post_id: int, tombstone: dict[str, Any]) -> None:
             name=None,
             summary=None,
             content="",
+            quotes=None,
             document=sql.json_text(tombstone),
         )
     )
@@ -167,6 +186,8 @@ def bury(tx: Transaction, post_id: int, tombstone: dict[str, Any]) -> None:
         tables.timelines,
         tables.notifications,
         tables.featured,
+        tables.hashtags,
+        tables.polls,
     ):
         tx.execute(delete(table).where(table.c.object_id == post_id))
 
@@ -198,6 +219,13 @@ _WAS_BURIED = (
     select(tombstones.c.uri)
     .join(actors, actors.c.uri == tombstones.c.actor_uri)
     .where(tombstones.c.uri == sql.words("of_uri"), actors.c.id == sql.number("of_author"))
+)
+
+
+_REFRESH = (
+    update(objects)
+    .where(objects.c.id == sql.number("of_id"), objects.c.deleted_at.is_(None))
+    .values(document=sql.words("new_document"))
 )
 
 
@@ -236,9 +264,11 @@ def _join(tx: Transaction, post_id: int, named: Iterable[tuple[int, bool]]) -> N
 # --- reading -----------------------------------------------------------------------------------
 
 _BY_URI = select(*COLUMNS).where(objects.c.uri == sql.words("of_uri"))
+_BY_ID = select(*COLUMNS).where(objects.c.id == sql.number("of_id"))
 _BY_AUTHOR = objects.c.author_id == sql.number("of_author")
 _REPLIES = objects.c.in_reply_to == sql.words("of_uri")
 _SEEN_BY_URI = _BY_URI.where(audience.VISIBLE)
+_SEEN_BY_ID = select(*COLUMNS).where(objects.c.id == sql.number("of_id"), audience.VISIBLE)
 _PAGE_BY_AUTHOR = sql.newest(select(*COLUMNS).where(_BY_AUTHOR, *SHOWN), objects.c.id)
 _OPEN_PAGE_BY_AUTHOR = _PAGE_BY_AUTHOR.where(objects.c.audience.in_(OPEN))
 _PAGE_OF_REPLIES = sql.newest(select(*COLUMNS).where(_REPLIES, *SHOWN), objects.c.id)
@@ -251,9 +281,21 @@ def by_uri(tx: Transaction, uri: str) -> Post | None:
     return None if row is None else Post(*row)
 
 
+def by_id(tx: Transaction, post_id: int) -> Post | None:
+    """The post with this row id: for working on it, never to be shown."""
+    row = tx.execute(_BY_ID, {"of_id": post_id}).first()
+    return None if row is None else Post(*row)
+
+
 def seen_by_uri(tx: Transaction, viewer: Viewer, uri: str) -> Post | None:
     """The post under this id if the viewer may see it; a deleted one if they could have."""
     row = tx.execute(_SEEN_BY_URI, audience.seen_by(viewer, of_uri=uri)).first()
+    return None if row is None else Post(*row)
+
+
+def seen_by_id(tx: Transaction, viewer: Viewer, post_id: int) -> Post | None:
+    """The same for the number of its row, as pages name it."""
+    row = tx.execute(_SEEN_BY_ID, audience.seen_by(viewer, of_id=post_id)).first()
     return None if row is None else Post(*row)
 
 

@@ -71,6 +71,7 @@ class PeerLine:
     peer: Peer
     waiting: int
     oldest: datetime | None  # when the oldest of what waits was written
+    blocked_by: str | None  # the host whose block covers this one: itself, or one above it
 
 
 _COLUMNS = sql.columns(peers, Peer)
@@ -117,7 +118,22 @@ def listing(tx: Transaction) -> list[PeerLine]:
         .outerjoin_from(peers, lanes, lanes.c.peer_id == peers.c.id)
         .order_by(peers.c.host)
     )
-    return [PeerLine(sql.part(Peer, row), row[-2], row[-1]) for row in rows]
+    found = [(sql.part(Peer, row), row[-2], row[-1]) for row in rows]
+    listed: dict[str, Policy] = {peer.host: peer.policy for peer, _, _ in found}
+    return [
+        PeerLine(peer, waiting, oldest, _blocking(peer.host, listed))
+        for peer, waiting, oldest in found
+    ]
+
+
+def suspended_people(tx: Transaction) -> list[tuple[str, str]]:
+    """Whom of other servers our administrator blocked: handle and id. Looks at everyone."""
+    rows = tx.execute(
+        select(actors.c.username, actors.c.host, actors.c.uri)
+        .where(actors.c.suspended_here, actors.c.peer_id.is_not(None))
+        .order_by(actors.c.host, actors.c.username)
+    )
+    return [(f"@{row.username}@{row.host}", row.uri) for row in rows]
 
 
 # --- whom we talk to ---------------------------------------------------------------------------
@@ -172,6 +188,11 @@ def _agree_on_blocks(tx: Transaction, *, alone: bool) -> None:
         tx.execute(select(take(_BLOCKING)))
 
 
+def _blocking(host: str, listed: dict[str, Policy]) -> str | None:
+    """Of the hosts whose block covers this one the nearest that is blocked."""
+    return next((name for name in _covering(host) if listed.get(name) == "blocked"), None)
+
+
 def _decided(host: str, names: list[str], listed: dict[str, Policy]) -> Policy:
     if any(listed.get(name) == "blocked" for name in names):
         return "blocked"
@@ -220,26 +241,28 @@ def heard(tx: Transaction, host: str) -> None:
     tx.wake("deliveries")
 
 
+# An Application if we know one, which then stands for the server, else whom we met first.
+_SOMEONE = (
+    select(actors.c.uri)
+    .where(actors.c.peer_id == peers.c.id, actors.c.state == "active")
+    .order_by(case((actors.c.type == "Application", 0), else_=1), actors.c.id)
+    .limit(1)
+    .scalar_subquery()
+)
+_DOORS = select(peers.c.host, _SOMEONE).where(_SOMEONE.is_not(None))
+
+
 def knockable(tx: Transaction, since: datetime) -> list[Door]:
-    """The peers that lived after `since`, each with one actor of it: an Application if we know
-    one, which then stands for the server, else whom we met first."""
-    someone = (
-        select(actors.c.uri)
-        .where(actors.c.peer_id == peers.c.id, actors.c.state == "active")
-        .order_by(case((actors.c.type == "Application", 0), else_=1), actors.c.id)
-        .limit(1)
-        .scalar_subquery()
-    )
-    rows = tx.execute(
-        select(peers.c.host, someone)
-        .where(
-            or_(peers.c.heard_at >= since, peers.c.succeeded_at >= since),
-            someone.is_not(None),
-            ~peers.c.blocked,
-        )
-        .order_by(peers.c.id)
-    )
+    """The peers that lived after `since`, each with one actor of it."""
+    lived = or_(peers.c.heard_at >= since, peers.c.succeeded_at >= since)
+    rows = tx.execute(_DOORS.where(lived, ~peers.c.blocked).order_by(peers.c.id))
     return [Door(*row) for row in rows]
+
+
+def door(tx: Transaction, host: str) -> Door | None:
+    """Where to knock at this peer, if we know anybody there."""
+    row = tx.execute(_DOORS.where(peers.c.host == host)).first()
+    return None if row is None else Door(*row)
 
 
 def _sooner(moment: datetime) -> ColumnElement[Any]:

@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import ColumnElement, Integer, and_, bindparam, case, func, or_, select, update
 
 from storage import audience as audiences
 from storage import sql
@@ -25,6 +25,13 @@ class Published:
     document: bytes  # as sent, proof included
     forwarded: bool
     published_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Shown(Published):
+    """`post_now`: what the post inside says now, where it was edited since it was written."""
+
+    post_now: str | None  # JSON text
 
 
 _COLUMNS = sql.columns(published, Published)
@@ -64,15 +71,25 @@ _BROUGHT = sql.any_row(
     deliveries.c.inbox == _OWNER.c.inbox,
     _OWNER.c.id == audiences.VIEWER,
 )
-# Our own activities that the viewer may see, each beside the post it is about, if any.
-_SEEN = (
-    select(*_COLUMNS)
+# What was edited away is shown to nobody any more.
+_POST_NOW: ColumnElement[Any] = case(
+    (
+        and_(objects.c.edited_at.is_not(None), published.c.type.in_(("Create", "Update"))),
+        objects.c.document,
+    )
+)
+# Our own activities that the viewer may see, each beside the post it is about, if any. A report
+# is between who wrote it and the administrators.
+_SEEN: sql.Rows = (
+    select(*_COLUMNS, _POST_NOW)
     .select_from(published)
     .outerjoin(objects, objects.c.uri == published.c.object_uri)
     .join(actors, actors.c.id == published.c.actor_id)
     .where(
         ~published.c.forwarded,
         audiences.welcome(actors),
+        audiences.at_peace(audiences.VIEWER, published.c.actor_id),
+        or_(published.c.type != "Flag", published.c.actor_id == audiences.VIEWER),
         audiences.admits(
             published.c.audience,
             published.c.actor_id,
@@ -105,7 +122,7 @@ _PAGE_OF_OUTBOX = sql.newest(_OUTBOX, published.c.id)
 _COUNT_OUTBOX = _OUTBOX.with_only_columns(func.count())
 
 
-def seen_by_uri(tx: Transaction, viewer: Viewer, uri: str) -> Published | None:
+def seen_by_uri(tx: Transaction, viewer: Viewer, uri: str) -> Shown | None:
     """One of our activities, if the viewer may see it and what it is about.
 
     What everybody may see, what the school may see, what is for followers: as with posts. Else
@@ -113,7 +130,7 @@ def seen_by_uri(tx: Transaction, viewer: Viewer, uri: str) -> Published | None:
     was deleted only the Delete is left.
     """
     row = tx.execute(_SEEN_BY_URI, audiences.seen_by(viewer, of_uri=uri)).first()
-    return None if row is None else Published(*row)
+    return None if row is None else Shown(*row)
 
 
 def own(tx: Transaction, actor_id: int, uri: str) -> Published | None:
@@ -124,14 +141,52 @@ def own(tx: Transaction, actor_id: int, uri: str) -> Published | None:
 
 def outbox(
     tx: Transaction, viewer: Viewer, actor_id: int, *, before: int | None, limit: int
-) -> list[Published]:
+) -> list[Shown]:
     """One page of what an actor said and passed on, newest first, as the viewer may see it."""
     rows = tx.execute(
         _PAGE_OF_OUTBOX, audiences.seen_by(viewer, of_actor=actor_id, **sql.page(before, limit))
     )
-    return [Published(*row) for row in rows]
+    return [Shown(*row) for row in rows]
 
 
 def count_outbox(tx: Transaction, viewer: Viewer, actor_id: int) -> int:
     """How many of those that `outbox` lists."""
     return tx.execute(_COUNT_OUTBOX, audiences.seen_by(viewer, of_actor=actor_id)).scalar_one()
+
+
+# --- what is left of somebody who is gone ------------------------------------------------------
+
+
+_LAST = (
+    select(func.max(published.c.id))
+    .where(published.c.actor_id == sql.number("of_actor"))
+    .scalar_subquery()
+)
+_WAITS = (
+    select(deliveries.c.id)
+    .join(published, published.c.id == deliveries.c.activity_id)
+    .where(published.c.actor_id == sql.number("of_actor"), deliveries.c.state == "waiting")
+    .limit(1)
+)
+_LAST_WAITS = _WAITS.where(published.c.id == _LAST)
+_SENT = (
+    select(published.c.id)
+    .where(published.c.actor_id == sql.number("of_actor"), published.c.id > sql.number("after_id"))
+    .order_by(published.c.id)
+    .limit(bindparam("most", type_=Integer))
+)
+
+
+def awaits(tx: Transaction, actor_id: int) -> bool:
+    """Whether something that this actor of ours sent is still to be delivered."""
+    whose = {"of_actor": actor_id}
+    # Mostly it is the last word, and then the long way through all the others is saved.
+    return any(tx.execute(asked, whose).first() is not None for asked in (_LAST_WAITS, _WAITS))
+
+
+def empty(tx: Transaction, actor_id: int, *, after: int, limit: int) -> list[int]:
+    """Forget what the next activities of an actor after the row `after` said; their rows."""
+    asked = {"of_actor": actor_id, "after_id": after, "most": limit}
+    rows = list(tx.execute(_SENT, asked).scalars())
+    tx.execute(update(published).where(published.c.id.in_(rows)).values(document=b""))
+    return rows

@@ -12,7 +12,7 @@ from itertools import accumulate
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Integer, and_, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Integer, LargeBinary, and_, bindparam, func, select, update
 
 from storage import sql
 from storage.tables import Moment, actors, peers, received
@@ -104,6 +104,19 @@ def came_inside(tx: Transaction, row: Incoming) -> bool:
     return tx.execute(_insert(sql.on_postgresql(tx)), new).first() is not None
 
 
+_EARLIER = (
+    select(received.c.type, received.c.object_uri)
+    .where(received.c.uri == sql.words("of_uri"), received.c.actor_uri == sql.words("of_actor"))
+    .limit(1)
+)
+
+
+def earlier(tx: Transaction, uri: str, actor_uri: str) -> tuple[str, str | None] | None:
+    """The type of what came from this actor under that id, and what it was about; None: nothing."""
+    row = tx.execute(_EARLIER, {"of_uri": uri, "of_actor": actor_uri}).first()
+    return None if row is None else (row[0], row[1])
+
+
 def _object_uri(body: bytes) -> str | None:
     """The id of what the activity is about, however it is written."""
     try:
@@ -158,16 +171,21 @@ _DONE = (
     .values(state="done", reason=sql.words("the_reason"), claimed_until=None)
 )
 _FIRST_COPY = (
-    select(received.c.id)
+    select(received.c.id, func.length(received.c.body))
     .where(
         received.c.uri == sql.words("of_uri"),
         received.c.actor_uri == sql.words("of_actor"),
         received.c.id != sql.number("of_row"),
         received.c.state == "done",
-        received.c.reason.is_(None),
+        received.c.reason.is_not_distinct_from(sql.words("the_reason")),
     )
     .order_by(received.c.id)
     .limit(1)
+)
+_GIVE_BODY = (
+    update(received)
+    .where(received.c.id == sql.number("of_row"))
+    .values(body=bindparam("the_body", type_=LargeBinary))
 )
 
 
@@ -232,11 +250,24 @@ def release_all(tx: Transaction) -> None:
     tx.wake("received")
 
 
-def first_copy(tx: Transaction, row: Received) -> int | None:
-    """The copy of the same activity, in another inbox, that already had its effect."""
-    return tx.execute(
-        _FIRST_COPY, {"of_uri": row.uri, "of_actor": row.actor_uri, "of_row": row.id}
-    ).scalar()
+def first_copy(tx: Transaction, row: Received, reason: str | None = None) -> int | None:
+    """The copy of the same activity, in another inbox, that already had its effect.
+
+    With a reason: that already had none, for this reason. One whose body was forgotten meanwhile,
+    since nobody had it in their inbox, has it again.
+    """
+    which = {
+        "of_uri": row.uri,
+        "of_actor": row.actor_uri,
+        "of_row": row.id,
+        "the_reason": reason,
+    }
+    first = tx.execute(_FIRST_COPY, which).first()
+    if first is None:
+        return None
+    if not first[1]:
+        tx.execute(_GIVE_BODY, {"of_row": first[0], "the_body": row.body})
+    return int(first[0])
 
 
 def pending(tx: Transaction) -> int:

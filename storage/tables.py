@@ -148,7 +148,7 @@ actors = Table(
     Column("featured", Text),
     Column("approves_followers", Boolean, nullable=False, server_default=false()),
     Column("moved_to", Text),
-    _when("moved_at", nullable=True),  # when we learned it
+    _when("moved_at", nullable=True),  # when a Move led followers from or to them
     Column("state", Text, nullable=False, server_default="active"),  # active|suspended|deleted
     # Our administrator suspended them: no word of theirs ends it.
     Column("suspended_here", Boolean, nullable=False, server_default=false()),
@@ -217,6 +217,19 @@ sessions = Table(
     _when("expires_at"),
     Index("ix_sessions_actor", "actor_id"),
     Index("ix_sessions_expires", "expires_at"),
+)
+
+# Who is gone, and whose rows are still to be cleared away, a few at a time: first their posts, then
+# what else they did; of one of ours, once all is delivered, their keys and what they sent.
+burials = Table(
+    "burials",
+    metadata,
+    Column("actor_id", BigInteger, ForeignKey("actors.id", ondelete="CASCADE"), primary_key=True),
+    Column("stage", Text, nullable=False),  # posts|rest|sent
+    Column(
+        "reached", BigInteger, nullable=False, server_default="0"
+    ),  # rows up to this id are done
+    _when("created_at"),
 )
 
 # --- who follows whom --------------------------------------------------------------------------
@@ -299,7 +312,6 @@ polls = Table(
     _when("ends_at", nullable=True),
     _when("ended_at", nullable=True),  # since when nobody may vote any more, and all were told
     Column("voters", Integer, nullable=False, server_default="0"),
-    _when("told_at", nullable=True),  # ours: when the figures last went out
     _when("due_at", nullable=True),  # ours: when they go out next, or the poll ends
     Index(
         "ix_polls_due",
@@ -354,6 +366,7 @@ fetched = Table(
     metadata,
     _to("objects", "object_id", primary_key=True),
     _to("actors", "actor_id", primary_key=True),
+    Index("ix_fetched_actor", "actor_id"),
 )
 
 likes = Table(
@@ -429,20 +442,36 @@ received = Table(
 )
 
 # Posts of others that we were pointed to and have not got: what a post answers or quotes. Fetched
-# later, a few per conversation, so that nobody keeps us busy by writing replies to nothing.
+# later, a few per conversation, so that nobody keeps us busy by writing replies to nothing. A row
+# stays some days after its end: it says what was asked already, and how often for which cause.
 wanted = Table(
     "wanted",
     metadata,
     Column("uri", Text, primary_key=True),
-    Column("cause_uri", Text, nullable=False),  # the post that arrived and began it
+    Column("cause_uri", Text, nullable=False),  # the activity that arrived and began it
     Column("host", Text, nullable=False),  # of the uri
-    Column("depth", Integer, nullable=False),  # how many steps above the cause
+    Column("depth", Integer, nullable=False),  # how many steps above the post that came
     Column("tries", Integer, nullable=False, server_default="0"),
-    _when("due_at"),
+    Column("asked", Text, nullable=False, server_default="{}"),  # JSON: requests so far, by host
+    _when("asked_at", nullable=True),
+    _when("due_at", nullable=True),  # null: had, or given up
     _when("claimed_until", nullable=True),
     _when("created_at"),
-    Index("ix_wanted_due", "due_at"),
+    Index(
+        "ix_wanted_due",
+        "due_at",
+        "host",
+        sqlite_where=text("due_at IS NOT NULL"),
+        postgresql_where=text("due_at IS NOT NULL"),
+    ),
+    Index(
+        "ix_wanted_host",
+        "host",
+        sqlite_where=text("due_at IS NOT NULL"),
+        postgresql_where=text("due_at IS NOT NULL"),
+    ),
     Index("ix_wanted_cause", "cause_uri"),
+    Index("ix_wanted_created_at", "created_at"),
 )
 
 # What each of our people finds in their inbox.
@@ -465,6 +494,12 @@ timelines = Table(
     _to("actors", "announced_by", nullable=True),
     Index("ix_timelines_reader", "reader_id", "position"),
     Index("ix_timelines_object", "object_id"),
+    Index(
+        "ix_timelines_announced_by",
+        "announced_by",
+        sqlite_where=text("announced_by IS NOT NULL"),
+        postgresql_where=text("announced_by IS NOT NULL"),
+    ),
 )
 
 notifications = Table(
@@ -472,13 +507,20 @@ notifications = Table(
     metadata,
     _id(),
     _to("actors", "owner_id"),
-    # follow|request|mention|reply|like|announce|accepted|poll|move|edit
+    # follow|request|mention|reply|like|announce|accepted|poll|move
     Column("kind", Text, nullable=False),
     _to("actors", "actor_id"),
     _to("objects", "object_id", nullable=True),
     _when("created_at"),
     _when("read_at", nullable=True),
     Index("ix_notifications_owner", "owner_id", "id"),
+    Index(
+        "ix_notifications_unread",
+        "owner_id",
+        "id",
+        sqlite_where=text("read_at IS NULL"),
+        postgresql_where=text("read_at IS NULL"),
+    ),
     Index("ix_notifications_actor", "actor_id"),
     Index("ix_notifications_object", "object_id"),
     Index(
@@ -551,4 +593,16 @@ reports = Table(
     _when("closed_at", nullable=True),
     Index("ix_reports_subject", "subject_id"),
     Index("ix_reports_reporter", "reporter_id"),
+)
+
+# --- what is looked after by itself ------------------------------------------------------------
+
+# How far each regular round through what we keep has come: `position` is an id, and ids are
+# ordered by time. At the end it waits for what grows old enough, and now and then begins anew.
+rounds = Table(
+    "rounds",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    _when("began_at"),
 )

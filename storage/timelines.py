@@ -28,8 +28,9 @@ def place(
 ) -> None:
     """Show a post at home to those of our people who follow its author and may see it.
 
-    The author, if one of ours, reads it too. With `announced_by` it is those who follow that
-    actor, and that actor. Whoever has it already keeps it where it stands.
+    The author, if one of ours, reads it too; a post for this school, everybody here. With
+    `announced_by` it is those who follow that actor, and that actor. Whoever has it already keeps
+    it where it stands.
     """
     tx.execute(
         _place(sql.on_postgresql(tx)),
@@ -47,11 +48,20 @@ def place(
 def _place(for_postgresql: bool) -> Any:
     follows = tables.follows
     source = sql.number("the_source")
+    member, for_school = actors.alias("member"), tables.objects.alias("for_school")
     sources = union(
         select(follows.c.follower_id.label("id")).where(
             follows.c.followee_id == source, follows.c.state == "accepted"
         ),
         select(actors.c.id).where(actors.c.id == source),
+        select(member.c.id)
+        .select_from(for_school)
+        .join(member, member.c.peer_id.is_(None))
+        .where(
+            for_school.c.id == sql.number("the_post"),
+            for_school.c.audience == "school",
+            member.c.type == "Person",
+        ),
     ).subquery("sources")
     reader = actors.alias("reader")
     post = tables.objects
@@ -66,6 +76,8 @@ def _place(for_postgresql: bool) -> Any:
             post.c.author_id == sql.number("the_author"),
             post.c.deleted_at.is_(None),
             audience.visible_to(reader.c.id, true()),
+            # Of the author this was asked already.
+            or_(post.c.author_id == source, audience.at_peace(reader.c.id, source)),
         )
     )
     return (
@@ -93,7 +105,11 @@ _HOME = sql.newest(
         *objects.SHOWN,
         or_(
             timelines.c.announced_by.is_(None),
-            and_(_ANNOUNCER.c.id.is_not(None), audience.welcome(_ANNOUNCER)),
+            and_(
+                _ANNOUNCER.c.id.is_not(None),
+                audience.welcome(_ANNOUNCER),
+                audience.at_peace(audience.VIEWER, _ANNOUNCER.c.id),
+            ),
         ),
     ),
     timelines.c.position,

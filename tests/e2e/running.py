@@ -46,16 +46,17 @@ async def until(
         await asyncio.sleep(LOOK_AGAIN)
 
 
-async def staffroom(*words: str, cwd: Path | None = None) -> tuple[int, str, str]:
-    """Run a command to its end; answers its status, stdout and stderr."""
+async def staffroom(*words: str, cwd: Path | None = None, typed: str = "") -> tuple[int, str, str]:
+    """Run a command to its end, with what is typed; answers its status, stdout and stderr."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "staffroom", *words,
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env=surroundings(),
         cwd=cwd,
     )  # fmt: skip
-    out, complaint = await asyncio.wait_for(process.communicate(), 3 * DEADLINE)
+    out, complaint = await asyncio.wait_for(process.communicate(typed.encode()), 3 * DEADLINE)
     return process.returncode or 0, out.decode(), complaint.decode()
 
 
@@ -71,14 +72,14 @@ class RunningSchool:
         self.tokens: dict[str, str] = {}
         self._session = session
 
-    async def command(self, *words: str) -> str:
+    async def command(self, *words: str, typed: str = "") -> str:
         """A command about this school that works; answers what it printed."""
-        status, out, complaint = await staffroom(*words, "--data", str(self.folder))
+        status, out, complaint = await staffroom(*words, "--data", str(self.folder), typed=typed)
         assert status == 0, complaint
         return out.strip()
 
-    async def found(self, *members: str) -> None:
-        """Found it, with these people."""
+    async def found(self, *members: str, password: str | None = None) -> None:
+        """Found it, with these people, each with a token and, if given, that password."""
         await self.command(
             "init",
             "--domain", self.host,
@@ -88,9 +89,11 @@ class RunningSchool:
             "--danger-allow-private-addresses",
         )  # fmt: skip
         for username in members:
+            known = () if password is None else ("--password-stdin",)
             printed = await self.command(
-                "staff", "add", username, "--name", username.title(), "--token"
-            )
+                "staff", "add", username, "--name", username.title(), "--token", *known,
+                typed=password or "",
+            )  # fmt: skip
             self.tokens[username] = printed.splitlines()[-1]
 
     async def serve(self) -> None:

@@ -11,7 +11,7 @@ async def test_the_demo_shows_post_crossing_between_all_three_pairs_and_a_queue_
     status, out, complaint = await staffroom("demo", "--seconds", "25")
     assert status == 0, complaint
     assert len(re.findall(r"^ready http://127\.0\.0\.1:\d+", out, re.M)) == 3
-    assert len(re.findall(r"token [\w-]{30,}$", out, re.M)) == 9
+    assert len(re.findall(r"password [a-z]+(?:-[a-z]+){3}  token [\w-]{30,}$", out, re.M)) == 9
     seconds = re.search(r"all three pairs crossed ([\d.]+) s after the third ready", out)
     assert seconds is not None
     assert float(seconds[1]) < 60

@@ -81,7 +81,7 @@ async def test_a_post_crosses_and_is_edited_and_deleted_and_waits_for_a_school_w
     await until(waiting, lambda seen: "failing since" in seen and "1 waiting" in seen)
     await oakfield.serve()
     assert "Is anybody there?" in (await arrived(oakfield, "alice", late))["content"]
-    await until(waiting, lambda seen: "0 waiting" in seen)
+    await until(waiting, lambda seen: "\tidle\t" in seen)
 
     assert await oakfield.stop() == 0
     assert await riverside.stop() == 0

@@ -1,10 +1,11 @@
-"""The town for every test in this folder, once on SQLite and once on PostgreSQL."""
+"""The town for every test in this folder, once on SQLite and once on PostgreSQL, and the school and
+the teacher that most of them begin with."""
 
 from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from tests.town import Town
+from tests.town import Person, Town, TownSchool
 from tests.town.streets import Authority
 
 
@@ -19,3 +20,13 @@ async def town(authority: Authority, fresh_database: Callable[[], str]) -> Async
     """An empty town."""
     async with Town(authority, fresh_database) as built:
         yield built
+
+
+@pytest.fixture
+async def oakfield(town: Town) -> TownSchool:
+    return await town.school("oakfield")
+
+
+@pytest.fixture
+async def alice(oakfield: TownSchool) -> Person:
+    return await oakfield.staff("alice")

@@ -16,18 +16,8 @@ NOTE: dict[str, Any] = {"type": "Note", "content": "Lab 2 is free", "to": [PUBLI
 
 
 @pytest.fixture
-async def oakfield(town: Town) -> TownSchool:
-    return await town.school("oakfield")
-
-
-@pytest.fixture
 async def riverside(town: Town, oakfield: TownSchool) -> TownSchool:
     return await town.school("riverside")
-
-
-@pytest.fixture
-async def alice(oakfield: TownSchool) -> Person:
-    return await oakfield.staff("alice")
 
 
 async def knock(

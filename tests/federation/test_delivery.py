@@ -269,8 +269,7 @@ async def test_a_closed_school_is_tried_after_1_5_30_minutes_2_hours_and_every_6
 
 async def test_six_weeks_of_holiday_cost_nothing_but_time(lanes: Lanes) -> None:
     inn = await lanes.inn()
-    note = await lanes.say()
-    await lanes.do(type="Delete", object=await _object_of(lanes, note))
+    sent = [await lanes.say("Lab 2"), await lanes.say("Lab 3")]
     await inn.shut()
     tried = 0
     for _ in range(6 * 7 * 4):
@@ -283,7 +282,7 @@ async def test_six_weeks_of_holiday_cost_nothing_but_time(lanes: Lanes) -> None:
     await inn.open()
     lanes.town.clock.advance(days=1)
     await lanes.step()
-    assert inn.kinds == ["Create", "Delete"]
+    assert [got.json["id"] for got in inn.delivered] == sent
     assert (await lanes.peer()).failing_days == 0
 
 
@@ -500,17 +499,32 @@ async def test_a_long_outage_is_nobodys_fault(lanes: Lanes) -> None:
 async def test_a_deletion_never_overtakes_its_post(lanes: Lanes) -> None:
     inn = await lanes.inn()
     sent = await lanes.say("Lab 2")
+    inn.decide = lambda got: 202
+    await lanes.step()
     await lanes.do(type="Delete", object=await _object_of(lanes, sent))
     await lanes.say("Lab 3")
-    inn.decide = lambda got: 500 if got.json["id"] == sent else 202
+    inn.decide = lambda got: 500 if got.json["type"] == "Delete" else 202
     await lanes.step()
-    assert inn.kinds == ["Create", "Create"]
-    assert [state for state, _, _ in await lanes.rows()] == ["waiting", "waiting", "done"]
-
     inn.decide = lambda got: 202
     lanes.town.clock.advance(minutes=2)
     await lanes.step()
-    assert inn.kinds == ["Create", "Create", "Create", "Delete"]
+    assert inn.kinds == ["Create", "Delete", "Create", "Delete"]
+
+
+async def test_words_that_were_deleted_before_they_left_never_leave(lanes: Lanes) -> None:
+    inn = await lanes.inn()
+    sent = await lanes.say("Lab 2 is free, ask Mrs Hill")
+    inn.decide = lambda got: 500
+    await lanes.step()
+    await lanes.do(type="Delete", object=await _object_of(lanes, sent))
+    inn.delivered.clear()
+    inn.decide = lambda got: 202
+    lanes.town.clock.advance(minutes=2)
+    await lanes.step()
+    assert inn.kinds == ["Delete"]
+    assert "Mrs Hill" not in inn.delivered[0].body.decode()
+    over = ("over", 0, "deleted before it was sent")
+    assert sorted(await lanes.rows()) == [("done", 0, None), over]
 
 
 async def test_a_failure_after_a_success_begins_a_new_count(lanes: Lanes) -> None:

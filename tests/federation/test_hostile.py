@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 from sqlalchemy import func, select
 
-from actors import accounts, remote
+from actors import accounts, remote, standing
 from federation.errors import Malformed, Refused
 from inbox import worker
 from storage import actors, audience, follows, likes, objects, tables, timelines
@@ -362,9 +362,9 @@ async def test_who_was_suspended_here_does_not_come_back_by_a_word_of_their_own(
     await town.settle()
 
     def suspend(tx: Transaction) -> None:
-        tx.execute(
-            tables.actors.update().where(tables.actors.c.uri == eve.uri).values(state="suspended")
-        )
+        known = actors.by_uri(tx, eve.uri)
+        assert known is not None
+        standing.suspend(tx, known)
 
     await oakfield.write(suspend)
     for document in (eve.document, {**eve.document, "publicKey": None}):

@@ -23,16 +23,6 @@ from tests.town import Foreigner, Person, Stranger, Town, TownSchool
 
 
 @pytest.fixture
-async def oakfield(town: Town) -> TownSchool:
-    return await town.school("oakfield")
-
-
-@pytest.fixture
-async def alice(oakfield: TownSchool) -> Person:
-    return await oakfield.staff("alice")
-
-
-@pytest.fixture
 async def riverside(town: Town, oakfield: TownSchool) -> Stranger:
     return await town.stranger("riverside")
 

@@ -12,9 +12,12 @@ import pytest
 from sqlalchemy import Engine
 
 from storage import migrate, postgresql, sqlite_file
+from storage.actors import Actor
 from storage.ids import Ids
 from storage.transaction import Transaction
 from tests.conftest import OAKFIELD, PostgresqlServer
+from tests.storage.people import colleague
+from tests.storage.teachers import teacher
 
 # The first morning of a school year.
 MORNING = datetime(2026, 9, 1, 8, 30, tzinfo=UTC)
@@ -54,3 +57,19 @@ def tx(engine: Engine) -> Iterator[Transaction]:
         running = connection.begin()
         yield Transaction(connection, MORNING, OAKFIELD, Ids(tag=1))
         running.rollback()
+
+
+@pytest.fixture
+def alice(tx: Transaction) -> Actor:
+    return teacher(tx, "alice")
+
+
+@pytest.fixture
+def head(tx: Transaction) -> Actor:
+    return teacher(tx, "head")
+
+
+@pytest.fixture
+def bob(tx: Transaction) -> Actor:
+    """Of Riverside; a stranger so far."""
+    return colleague(tx, "bob")

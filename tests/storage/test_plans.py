@@ -7,13 +7,26 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, event
 
-from storage import arrivals, deliveries, objects, published, received, timelines
+from storage import (
+    actors,
+    arrivals,
+    blocks,
+    deliveries,
+    follows,
+    marks,
+    notifications,
+    objects,
+    polls,
+    published,
+    received,
+    timelines,
+)
 from storage.audience import NOBODY
 from storage.ids import Ids
 from storage.transaction import Transaction
 from tests.conftest import OAKFIELD
 from tests.storage.conftest import MORNING
-from tests.storage.people import arriving, colleague, follow, person, post, send
+from tests.storage.people import activity, arriving, colleague, follow, person, post, send
 
 
 @pytest.fixture
@@ -62,6 +75,43 @@ def test_home_is_read_from_its_index_without_sorting(sqlite_tx: Transaction) -> 
     steps = plans(sqlite_tx, lambda tx: timelines.home(tx, ada.id, before=7, limit=20))
     assert any("ix_timelines_reader (reader_id=? AND position<?)" in step for step in steps)
     assert not any("TEMP B-TREE" in step for step in steps), steps
+    assert scans(steps) == []
+
+
+def test_who_blocks_whom_is_looked_up_in_its_index_for_each_post(sqlite_tx: Transaction) -> None:
+    """Both ways, in whatever shows posts: beside the post's author, its announcer and sender."""
+    ada, bob = person(sqlite_tx, "ada"), colleague(sqlite_tx, "bob")
+    plan = post(sqlite_tx, bob)
+    blocks.add(sqlite_tx, uri="urn:1", actor_id=ada.id, target_id=bob.id)
+    for ask, who in (
+        (lambda tx: timelines.home(tx, ada.id, before=7, limit=20), 2),
+        (lambda tx: timelines.place(tx, plan.id, bob.id), 2),
+        (lambda tx: arrivals.inbox(tx, ada.id, before=7, limit=20), 2),
+        (lambda tx: notifications.recent(tx, ada.id, before=7, limit=20), 2),
+        (lambda tx: notifications.unread(tx, ada.id), 2),
+        (lambda tx: objects.by_author(tx, NOBODY, ada.id, before=7, limit=20), 1),
+        (lambda tx: published.outbox(tx, NOBODY, ada.id, before=7, limit=20), 2),
+        (lambda tx: objects.seen_by_uri(tx, NOBODY, plan.uri), 1),
+    ):
+        looks = [step for step in plans(sqlite_tx, ask) if " blocks" in step]
+        assert len(looks) == 2 * who, looks
+        for step in looks:
+            assert "(actor_id=? AND target_id=?)" in step, step
+            assert "sqlite_autoindex_blocks" in step or "uq_blocks" in step, step
+
+
+def test_what_is_asked_on_every_page_goes_by_an_index(sqlite_tx: Transaction) -> None:
+    ada, bob = person(sqlite_tx, "ada"), colleague(sqlite_tx, "bob")
+
+    def ask(tx: Transaction) -> None:
+        notifications.unread(tx, ada.id)
+        follows.count_requests(tx, ada.id)
+        blocks.between(tx, ada.id, bob.id)
+        blocks.apart(tx, ada.id, [bob.id])
+
+    steps = plans(sqlite_tx, ask)
+    assert any("ix_notifications_unread (owner_id=?)" in step for step in steps), steps
+    assert any("ix_follows_followee (followee_id=? AND state=?)" in step for step in steps), steps
     assert scans(steps) == []
 
 
@@ -143,4 +193,36 @@ def test_publishing_looks_at_no_more_than_it_concerns(sqlite_tx: Transaction) ->
 def test_deleting_looks_at_no_more_than_it_concerns(sqlite_tx: Transaction) -> None:
     written = post(sqlite_tx, person(sqlite_tx, "ada"))
     steps = plans(sqlite_tx, lambda tx: objects.bury(tx, written.id, {"type": "Tombstone"}))
+    assert scans(steps) == []
+
+
+def test_clearing_away_who_is_gone_looks_at_no_more_than_it_concerns(
+    sqlite_tx: Transaction,
+) -> None:
+    bob, ada = colleague(sqlite_tx, "bob"), person(sqlite_tx, "ada")
+    post(sqlite_tx, bob)
+    activity(sqlite_tx, ada, post(sqlite_tx, ada))
+    for gone in (bob, ada):
+        steps = plans(sqlite_tx, lambda tx, actor_id=gone.id: actors.bury(tx, actor_id))  # type: ignore[misc]
+        # The list of who is being cleared away is short.
+        assert [step for step in scans(steps) if step != "SCAN burials"] == []
+
+
+def test_polls_are_found_when_they_are_due_and_read_by_their_post(sqlite_tx: Transaction) -> None:
+    ada = person(sqlite_tx, "ada")
+    steps = plans(sqlite_tx, polls.any_due) + plans(sqlite_tx, lambda tx: polls.due(tx, 8))
+    assert all("ix_polls_due (due_at<?)" in step for step in steps if "polls" in step), steps
+    asked = post(sqlite_tx, ada)
+    polls.keep(sqlite_tx, asked.id, several=True, ends_at=None, voters=0, options=[("Monday", 0)])
+    steps += plans(sqlite_tx, lambda tx: polls.of_posts(tx, ada.id, [asked.id]))
+    steps += plans(sqlite_tx, lambda tx: polls.vote(tx, asked.id, ada.id, 0, None))
+    assert not any("TEMP B-TREE" in step for step in steps), steps
+    assert scans(steps) == []
+
+
+def test_what_stands_below_posts_is_counted_by_indexes(sqlite_tx: Transaction) -> None:
+    ada = person(sqlite_tx, "ada")
+    written = [post(sqlite_tx, ada).id for _ in range(3)]
+    steps = plans(sqlite_tx, lambda tx: marks.of_posts(tx, ada.id, written))
+    assert any("ix_objects_in_reply_to" in step for step in steps), steps
     assert scans(steps) == []

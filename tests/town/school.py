@@ -15,7 +15,7 @@ from actors.server import Server
 from federation.addresses import Rules
 from federation.client import Client
 from federation.signatures import Signer, sign
-from inbox import worker
+from inbox import threads, worker
 from outbox import deliver
 from staffroom import app
 from storage import peers, school
@@ -162,7 +162,8 @@ class TownSchool:
         """One round of both workers, if the school is open; answers how much was done."""
         if not self.listening:
             return 0
-        return await worker.step(self.server) + await deliver.step(self.server)
+        arrived = await worker.step(self.server) + await threads.step(self.server)
+        return arrived + await deliver.step(self.server)
 
     # --- what its office does ------------------------------------------------------------------
 

@@ -84,14 +84,21 @@ class Delivered:
 
 
 class Foreigner:
-    """Somebody who lives on a stranger's server."""
+    """Somebody who lives on a stranger's server, at `path` there, with a `key` of their own."""
 
-    def __init__(self, home: "Stranger", username: str) -> None:
+    def __init__(
+        self,
+        home: "Stranger",
+        username: str,
+        path: str | None = None,
+        key: rsa.RSAPrivateKey | None = None,
+    ) -> None:
         self.home = home
         self.username = username
-        self.uri = f"{home.url}/people/{username}"
+        path = f"/people/{username}" if path is None else path
+        self.uri = home.url + path
         self.key_id = f"{self.uri}#main-key"
-        self.key = rsa_key(self.uri)
+        self.key = key or rsa_key(self.uri)
         self.document: dict[str, Any] = {
             "@context": CONTEXT,
             "id": self.uri,
@@ -106,7 +113,7 @@ class Foreigner:
             "endpoints": {"sharedInbox": f"{home.url}/inbox"},
             "publicKey": {"id": self.key_id, "owner": self.uri, "publicKeyPem": self.pem()},
         }
-        home.documents[f"/people/{username}"] = self.document
+        home.documents[path.partition("#")[0].partition("?")[0] or "/"] = self.document
 
     def pem(self) -> str:
         """The public key as a PEM text."""
@@ -216,6 +223,8 @@ class Stranger:
         self.delivered: list[Delivered] = []
         self.fetched: list[str] = []  # the paths that were asked for, in order
         self.people: dict[str, Foreigner] = {}
+        # What WebFinger says about a resource, where it is not about one of `people`.
+        self.cards: dict[str, web.Response] = {}
         self.numbers: Iterator[int] = itertools.count(1)
         self.let_go = asyncio.Event()
         self.let_go.set()
@@ -284,6 +293,9 @@ class Stranger:
         return web.Response(body=orjson.dumps(found), content_type=ACTIVITY)
 
     def _webfinger(self, resource: str) -> web.Response:
+        if resource in self.cards:
+            card = self.cards[resource]
+            return web.Response(status=card.status, headers=card.headers, body=card.body)
         username = resource.removeprefix("acct:").removesuffix(f"@{self.host}")
         if username not in self.people:
             return web.Response(status=404)

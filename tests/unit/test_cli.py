@@ -1,5 +1,6 @@
 """What an administrator types, and what they are told."""
 
+import io
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,8 +8,11 @@ from pathlib import Path
 import click
 import pytest
 
+from actors import accounts
+from actors.server import Server
 from staffroom import cli, config
 from staffroom.cli import main
+from staffroom.command import with_school
 
 
 def commands(group: click.Group, words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -132,6 +136,68 @@ def test_people_are_added_listed_and_suspended(staffroom: Staffroom, oakfield: P
     assert staffroom("staff", "list", *data).out.endswith("\tsuspended\n")
 
 
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """What stands on stdin from now on; nobody sits there."""
+    return lambda text: monkeypatch.setattr("sys.stdin", io.StringIO(text))
+
+
+def test_a_password_is_read_from_stdin_and_never_from_the_command_line(
+    staffroom: Staffroom, oakfield: Path, typed: Callable[[str], None]
+) -> None:
+    data = ("--data", str(oakfield))
+    typed("short\n")
+    add = ("staff", "add", "alice", "--name", "Alice", *data)
+    refused(staffroom(*add, "--password-stdin"), "not a good password: use at least 12 characters")
+    assert staffroom("staff", "list", *data).out == ""
+    typed("three ripple tanks\nand more\n")
+    assert staffroom(*add, "--password-stdin").status == 0
+    assert password_of(oakfield, "alice", "three ripple tanks")
+
+    change = ("staff", "password", "@Alice", *data)
+    typed("")
+    refused(staffroom(*change), "nobody is here to type a password: use --password-stdin")
+    refused(staffroom(*change, "--password-stdin"), "not a good password")
+    typed("alice alice alice")
+    refused(staffroom(*change, "--password-stdin"), "your username")
+    assert password_of(oakfield, "alice", "three ripple tanks")
+    typed("four ripple tanks")
+    said = staffroom(*change, "--password-stdin")
+    assert (said.status, said.out) == (0, "@alice@oakfield.example has a new password\n")
+    assert password_of(oakfield, "alice", "four ripple tanks")
+    refused(staffroom("staff", "password", "nobody", *data), "nobody here is called nobody")
+
+
+def password_of(directory: Path, username: str, password: str) -> bool:
+    """Whether it opens that account."""
+
+    async def check(server: Server) -> bool:
+        return await accounts.check_password(server, username, password, "here") is not None
+
+    return with_school(directory, check)
+
+
+def test_people_are_readmitted_and_removed(
+    staffroom: Staffroom, oakfield: Path, typed: Callable[[str], None]
+) -> None:
+    data = ("--data", str(oakfield))
+    assert staffroom("staff", "add", "alice", "--name", "Alice", *data).status == 0
+    refused(staffroom("staff", "readmit", "alice", *data), "is not suspended")
+    assert staffroom("staff", "suspend", "alice", *data).status == 0
+    assert staffroom("staff", "readmit", "alice", *data).out == "@alice@oakfield.example is back\n"
+    assert staffroom("staff", "list", *data).out.endswith("\tactive\n")
+
+    typed("y\n")
+    refused(staffroom("staff", "remove", "alice", *data), "say --yes")
+    removed = staffroom("staff", "remove", "alice", "--yes", *data)
+    assert (removed.status, removed.out) == (0, "@alice@oakfield.example is removed\n")
+    assert staffroom("staff", "list", *data).out == ""
+    for word in ("suspend", "readmit", "token", "password"):
+        refused(staffroom("staff", word, "alice", *data), "nobody here is called alice")
+    refused(staffroom("staff", "remove", "alice", "--yes", *data), "nobody here is called alice")
+    refused(staffroom("staff", "add", "alice", "--name", "Alice", *data), "alice is taken")
+
+
 def test_where_the_school_is_may_be_said_before_the_command(
     staffroom: Staffroom, oakfield: Path
 ) -> None:
@@ -181,11 +247,15 @@ def test_other_servers_are_allowed_blocked_and_taken_off_the_list(
     assert staffroom("peers", "block", "spam.example", *data).status == 0
     assert staffroom("peers", "remove", "hillcrest.example", *data).status == 0
     assert staffroom("peers", "list", *data).out.splitlines() == [
-        "hillcrest.example\tunlisted\t0 waiting",
-        "riverside.example\tallowed\t0 waiting",
-        "spam.example\tblocked\t0 waiting",
+        "hillcrest.example\tunlisted\tidle\tnever\tnever",
+        "riverside.example\tallowed\tidle\tnever\tnever",
+        "spam.example\tblocked\tshut: nothing is sent to who is blocked\tnever\tnever",
     ]
     refused(staffroom("peers", "allow", "good.example", "bad host", *data), "is not a host")
+    # A slip of the pen must not look like a school that was taken off.
+    refused(staffroom("peers", "remove", "riversid.example", *data), "is not on the list")
+    refused(staffroom("peers", "block", "oakfield.example", *data), "is this school")
+    assert "riversid.example" not in staffroom("peers", "list", *data).out
     assert "good.example" not in staffroom("peers", "list", *data).out
 
 

@@ -1,6 +1,7 @@
 """What an administrator can set, and what they are told when they mistype it."""
 
 import stat
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,14 @@ def test_the_environment_wins_over_the_file() -> None:
     ]
 
 
+def test_what_others_sent_is_kept_for_half_a_year_unless_somebody_says_for_how_long() -> None:
+    assert settings(OAKFIELD).federation.remote_copies == timedelta(days=180)
+    month = {"STAFFROOM_FEDERATION__REMOTE_COPIES_DAYS": "30"}
+    assert settings(OAKFIELD, month).federation.remote_copies == timedelta(days=30)
+    for_ever = OAKFIELD | {"federation": {"remote_copies_days": 0}}
+    assert settings(for_ever).federation.remote_copies is None
+
+
 @pytest.mark.parametrize(
     ("section", "key", "value", "said"),
     [
@@ -65,6 +74,9 @@ def test_the_environment_wins_over_the_file() -> None:
         ("federation", "mode", "closed", 'federation.mode must be "network" or "open"'),
         ("federation", "ports", [], "federation.ports must be a list of port numbers"),
         ("federation", "danger_allow_http", "perhaps", "danger_allow_http must be true or false"),
+        ("federation", "remote_copies_days", -1, "remote_copies_days must be a number of days"),
+        ("federation", "remote_copies_days", True, "remote_copies_days must be a number of days"),
+        ("federation", "remote_copies_days", "ever", "remote_copies_days must be a number of days"),
         ("database", "url", "mysql://x", "database.url must begin with"),
         ("database", "url", "sqlite:///", "database.url must be like"),
         ("database", "url", "sqlite:///:memory:", "database.url must be like"),

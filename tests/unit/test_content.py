@@ -223,3 +223,48 @@ def test_a_heap_of_markup_does_not_keep_the_school_busy() -> None:
     assert "deep" not in content.clean(heap)
     assert time.process_time() - began < 1
     assert content.plain("<b>x</b>" * 500) == "x" * 500
+
+
+# --- the line that stands for a quoted post ------------------------------------------------------
+
+QUOTED = '<a href="https://riverside.example/notes/1">riverside.example/notes/1</a>'
+CUT = (
+    '<a href="https://riverside.example/notes/1"><span class="invisible">https://</span>'
+    '<span class="ellipsis">riverside</span><span class="invisible">.example</span></a>'
+)
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        (f'<p>Yes<span class="quote-inline"><br>RE: {QUOTED}</span></p>', "<p>Yes</p>"),
+        (f'<p>Yes<span class="quote-inline"><br>QT: {CUT}</span></p>', "<p>Yes</p>"),
+        (f'<p>Yes</p><p class="quote-inline">RE: {CUT}</p>', "<p>Yes</p>"),
+        (f'<p class="quote-inline">RE: {CUT}</p><p>Yes</p>', "<p>Yes</p>"),
+        (f"<p>Yes<br><br>RE: {QUOTED}</p>", "<p>Yes</p>"),
+        (f"<p><span>Yes<br><br>RE: </span>{QUOTED}</p>", "<p><span>Yes</span></p>"),
+        (f"<p>Yes</p><p>RE: {QUOTED}</p>", "<p>Yes</p>"),
+        ("Yes:<br>RE: https://riverside.example/notes/1", "Yes:"),
+        (f"<p>RE: {QUOTED}</p>", ""),
+        (f"<p>RE: {QUOTED}</p><p>and more</p>", None),
+        (f"<p>RE: the RE department {QUOTED}</p>", None),
+        ("<p>We teach RE: join us</p>", None),
+        ("<p>Yes</p>", None),
+    ],
+)
+def test_the_line_that_stands_for_a_quote_goes_and_nothing_else(
+    sent: str, shown: str | None
+) -> None:
+    cleaned = content.clean(sent)
+    expected = cleaned if shown is None else shown
+    assert content.without_quote_line(cleaned) == expected
+
+
+@pytest.mark.parametrize(
+    "piece", ["<br>", "RE: ", '<a href="https://a.example">', '<span class="quote-inline">x']
+)
+def test_looking_for_that_line_takes_no_time(piece: str) -> None:
+    cleaned = content.clean(piece * 20_000) + "x"
+    start = time.perf_counter()
+    content.without_quote_line(cleaned)
+    assert time.perf_counter() - start < 1

@@ -90,10 +90,13 @@ async def test_one_token_does_not_use_up_what_a_whole_staff_room_shares(
     aiohttp_client: AiohttpClient,
 ) -> None:
     client = await school(aiohttp_client, Clock(), Limit(100, 10, per_token=2))
-    alice = {"Authorization": "Bearer alice"}
-    bob = {"Authorization": "Bearer bob"}
-    assert [(await client.get("/door", headers=alice)).status for _ in range(3)] == [200, 200, 429]
-    assert (await client.get("/door", headers=bob)).status == 200
+    for alice, bob in (
+        ({"Authorization": "Bearer alice"}, {"Authorization": "Bearer bob"}),
+        ({"Cookie": "__Host-session=alice"}, {"Cookie": "__Host-session=bob"}),
+    ):
+        answers = [(await client.get("/door", headers=alice)).status for _ in range(3)]
+        assert answers == [200, 200, 429]
+        assert (await client.get("/door", headers=bob)).status == 200
 
 
 @pytest.mark.parametrize(

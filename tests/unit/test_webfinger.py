@@ -80,7 +80,7 @@ async def test_a_person_is_found_by_handle_whatever_the_letter_case(near: Neighb
     await finger(
         near, "oakfield.example", {"Lee@oakfield.example": ("acct:lee@OakField.example", LEE)}
     )
-    assert await webfinger.discover(near.client(), "Lee", "oakfield.example") == LEE
+    assert (await webfinger.look_up(near.client(), "Lee", "oakfield.example")).actor == LEE
     assert len(near.heard) == 1
 
 
@@ -99,7 +99,7 @@ async def test_a_person_is_found_by_handle_whatever_the_letter_case(near: Neighb
 async def test_the_link_to_the_actor_is_chosen(near: Neighbourhood, links: list[Any]) -> None:
     said = {"lee@oakfield.example": ("acct:lee@oakfield.example", links)}
     await finger(near, "oakfield.example", said)
-    assert await webfinger.discover(near.client(), "lee", "oakfield.example") == LEE
+    assert (await webfinger.look_up(near.client(), "lee", "oakfield.example")).actor == LEE
 
 
 @pytest.mark.parametrize(
@@ -120,23 +120,23 @@ async def test_an_answer_that_names_nobody_is_refused(
 ) -> None:
     await finger(near, "oakfield.example", {"lee@oakfield.example": (subject, links)})
     with pytest.raises(Malformed):
-        await webfinger.discover(near.client(), "lee", "oakfield.example")
+        await webfinger.look_up(near.client(), "lee", "oakfield.example")
 
 
 async def test_an_answer_of_another_type_is_refused(near: Neighbourhood) -> None:
     said = KNOWN
     await finger(near, "oakfield.example", said, content_type="text/plain")
     with pytest.raises(Malformed):
-        await webfinger.discover(near.client(), "lee", "oakfield.example")
+        await webfinger.look_up(near.client(), "lee", "oakfield.example")
 
 
 async def test_nobody_of_that_name(near: Neighbourhood) -> None:
     await finger(near, "oakfield.example", {})
     with pytest.raises(Gone):
-        await webfinger.discover(near.client(), "lee", "oakfield.example")
+        await webfinger.look_up(near.client(), "lee", "oakfield.example")
     await near.house("down.example", always(503))
     with pytest.raises(Unreachable):
-        await webfinger.discover(near.client(), "lee", "down.example")
+        await webfinger.look_up(near.client(), "lee", "down.example")
 
 
 async def test_a_school_whose_handles_are_shorter_than_its_servers_name(
@@ -148,8 +148,8 @@ async def test_a_school_whose_handles_are_shorter_than_its_servers_name(
     at_home = {"lee@social.oakfield.example": ("acct:lee@oakfield.example", actor)}
     await finger(near, "social.oakfield.example", at_home)
     client = near.client()
-    assert await webfinger.discover(client, "lee", "oakfield.example") == actor
-    assert await webfinger.discover(client, "lee", "social.oakfield.example") == actor
+    assert (await webfinger.look_up(client, "lee", "oakfield.example")).actor == actor
+    assert (await webfinger.look_up(client, "lee", "social.oakfield.example")).actor == actor
     assert len(near.heard) == 4
 
 
@@ -158,14 +158,14 @@ async def test_nobody_takes_a_victims_handle_for_an_actor_of_their_own(near: Nei
     await finger(near, "evil.example", {"x@evil.example": ("acct:lee@oakfield.example", evil)})
     await finger(near, "oakfield.example", KNOWN)
     with pytest.raises(Refused):
-        await webfinger.discover(near.client(), "x", "evil.example")
+        await webfinger.look_up(near.client(), "x", "evil.example")
 
 
 async def test_nobody_hangs_their_handle_on_a_victim(near: Neighbourhood) -> None:
     await finger(near, "evil.example", {"lee@evil.example": ("acct:lee@evil.example", LEE)})
     await finger(near, "oakfield.example", KNOWN)
     with pytest.raises(Refused):
-        await webfinger.discover(near.client(), "lee", "evil.example")
+        await webfinger.look_up(near.client(), "lee", "evil.example")
 
 
 async def test_two_servers_cannot_speak_for_a_third(near: Neighbourhood) -> None:
@@ -173,7 +173,7 @@ async def test_two_servers_cannot_speak_for_a_third(near: Neighbourhood) -> None
     await finger(near, "evil.example", said)
     await finger(near, "other.example", {"x@other.example": ("acct:x@other.example", LEE)})
     with pytest.raises(Refused):
-        await webfinger.discover(near.client(), "x", "evil.example")
+        await webfinger.look_up(near.client(), "x", "evil.example")
 
 
 async def test_one_hop_more_and_no_further(near: Neighbourhood) -> None:
@@ -182,14 +182,14 @@ async def test_one_hop_more_and_no_further(near: Neighbourhood) -> None:
     await finger(near, "b.example", {"x@b.example": ("acct:x@c.example", actor)})
     await finger(near, "c.example", {"x@c.example": ("acct:x@c.example", actor)})
     with pytest.raises(Refused):
-        await webfinger.discover(near.client(), "x", "a.example")
+        await webfinger.look_up(near.client(), "x", "a.example")
     assert len(near.heard) == 2
 
 
 async def test_schools_on_one_machine_are_found_over_http(near: Neighbourhood) -> None:
     port = await near.house("localhost", always(404))
     with pytest.raises(Gone):
-        await webfinger.discover(near.client(), "lee", f"localhost:{port}")
+        await webfinger.look_up(near.client(), "lee", f"localhost:{port}")
     assert near.heard[0].url.startswith(f"http://localhost:{port}/.well-known/webfinger?resource=")
 
 

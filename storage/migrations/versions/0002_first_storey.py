@@ -10,6 +10,7 @@ down_revision = "0001"
 def upgrade() -> None:
     _known_tables()
     _sessions()
+    _burials()
     _blocks()
     _hashtags()
     _polls()
@@ -17,6 +18,7 @@ def upgrade() -> None:
     _votes()
     _wanted()
     _reports()
+    _rounds()
 
 
 def _known_tables() -> None:
@@ -33,6 +35,21 @@ def _known_tables() -> None:
         ["quotes"],
         sqlite_where=sa.text("quotes IS NOT NULL"),
         postgresql_where=sa.text("quotes IS NOT NULL"),
+    )
+    op.create_index("ix_fetched_actor", "fetched", ["actor_id"])
+    op.create_index(
+        "ix_timelines_announced_by",
+        "timelines",
+        ["announced_by"],
+        sqlite_where=sa.text("announced_by IS NOT NULL"),
+        postgresql_where=sa.text("announced_by IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_notifications_unread",
+        "notifications",
+        ["owner_id", "id"],
+        sqlite_where=sa.text("read_at IS NULL"),
+        postgresql_where=sa.text("read_at IS NULL"),
     )
 
 
@@ -53,6 +70,20 @@ def _sessions() -> None:
     )
     op.create_index("ix_sessions_actor", "sessions", ["actor_id"])
     op.create_index("ix_sessions_expires", "sessions", ["expires_at"])
+
+
+def _burials() -> None:
+    op.create_table(
+        "burials",
+        sa.Column("actor_id", sa.BigInteger(), nullable=False),
+        sa.Column("stage", sa.Text(), nullable=False),
+        sa.Column("reached", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["actor_id"], ["actors.id"], name="fk_burials_actor_id", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("actor_id", name="pk_burials"),
+    )
 
 
 def _blocks() -> None:
@@ -97,7 +128,6 @@ def _polls() -> None:
         sa.Column("ends_at", sa.BigInteger(), nullable=True),
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
         sa.Column("voters", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("told_at", sa.BigInteger(), nullable=True),
         sa.Column("due_at", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(
             ["object_id"], ["objects.id"], name="fk_polls_object_id", ondelete="CASCADE"
@@ -154,13 +184,29 @@ def _wanted() -> None:
         sa.Column("host", sa.Text(), nullable=False),
         sa.Column("depth", sa.Integer(), nullable=False),
         sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("due_at", sa.BigInteger(), nullable=False),
+        sa.Column("asked", sa.Text(), server_default="{}", nullable=False),
+        sa.Column("asked_at", sa.BigInteger(), nullable=True),
+        sa.Column("due_at", sa.BigInteger(), nullable=True),
         sa.Column("claimed_until", sa.BigInteger(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("uri", name="pk_wanted"),
     )
     op.create_index("ix_wanted_cause", "wanted", ["cause_uri"])
-    op.create_index("ix_wanted_due", "wanted", ["due_at"])
+    op.create_index("ix_wanted_created_at", "wanted", ["created_at"])
+    op.create_index(
+        "ix_wanted_due",
+        "wanted",
+        ["due_at", "host"],
+        sqlite_where=sa.text("due_at IS NOT NULL"),
+        postgresql_where=sa.text("due_at IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_wanted_host",
+        "wanted",
+        ["host"],
+        sqlite_where=sa.text("due_at IS NOT NULL"),
+        postgresql_where=sa.text("due_at IS NOT NULL"),
+    )
 
 
 def _reports() -> None:
@@ -185,3 +231,13 @@ def _reports() -> None:
     )
     op.create_index("ix_reports_reporter", "reports", ["reporter_id"])
     op.create_index("ix_reports_subject", "reports", ["subject_id"])
+
+
+def _rounds() -> None:
+    op.create_table(
+        "rounds",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("began_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_rounds"),
+    )

@@ -1,0 +1,50 @@
+"""Who was suspended by our administrator, and who moved to another account."""
+
+from datetime import timedelta
+
+from sqlalchemy import or_, update
+
+from storage.actors import State
+from storage.tables import actors
+from storage.transaction import Transaction
+
+# Nobody's followers are carried about more often than this (PROTOCOL §6).
+BETWEEN_MOVES = timedelta(days=7)
+
+
+def suspend(tx: Transaction, actor_id: int) -> bool:
+    """From now on they are seen by nobody. False for who was deleted, or is unknown."""
+    changed = tx.execute(
+        update(actors)
+        .where(actors.c.id == actor_id, actors.c.state != "deleted")
+        .values(state="suspended", suspended_here=True, updated_at=tx.now)
+    )
+    return changed.rowcount > 0
+
+
+def readmit(tx: Transaction, actor_id: int, state: State) -> bool:
+    """Our administrator's word ends. `state` is what is left: perhaps their own server's."""
+    changed = tx.execute(
+        update(actors)
+        .where(actors.c.id == actor_id, actors.c.state == "suspended")
+        .values(state=state, suspended_here=False, updated_at=tx.now)
+    )
+    return changed.rowcount > 0
+
+
+def move(tx: Transaction, actor_id: int, target_uri: str) -> bool:
+    """They are at `target_uri` now. False, and nothing changes, within a week of a move before.
+
+    Whoever came there stays a week as well: else followers are led along a row of accounts.
+    """
+    moved = tx.execute(
+        update(actors)
+        .where(
+            actors.c.id == actor_id,
+            or_(actors.c.moved_at.is_(None), actors.c.moved_at <= tx.now - BETWEEN_MOVES),
+        )
+        .values(moved_to=target_uri, moved_at=tx.now)
+    )
+    if moved.rowcount:
+        tx.execute(update(actors).where(actors.c.uri == target_uri).values(moved_at=tx.now))
+    return moved.rowcount > 0
