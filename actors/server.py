@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Generic, Literal, TypeVar
+from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
@@ -83,7 +84,8 @@ class Together(Generic[T]):
 
 @dataclass(frozen=True)
 class Server:
-    """A school at work. `mode` says whom we talk to: listed schools only, or all but blocked."""
+    """A school at work. `mode` says whom we talk to: listed schools only, or all but blocked.
+    Its people read the time of `zone`."""
 
     school: School
     database: Database
@@ -91,6 +93,7 @@ class Server:
     rules: Rules
     mode: Mode
     now: Callable[[], datetime]
+    zone: ZoneInfo
     # Key documents that could not be had, with the error to repeat.
     negative: Recently[Exception] = field(default_factory=Recently)
     # Actors whose keys were read again because a signature did not fit.

@@ -10,6 +10,7 @@ import jsonschema_rs
 
 from federation.errors import Malformed
 from federation.vocabulary import MOST_ATTACHMENTS, MOST_RECIPIENTS, MOST_TAGS
+from storage.reports import MOST_POSTS
 
 POSTS = ("Note", "Article", "Page", "Question")
 _URL = {"type": "string", "minLength": 1, "maxLength": 2048}
@@ -108,7 +109,10 @@ _EDITED = {
 }
 # A person, and posts of theirs.
 _REPORTED = {
-    "anyOf": [_REFERENCE, {"type": "array", "items": _REFERENCE, "minItems": 1, "maxItems": 61}]
+    "anyOf": [
+        _REFERENCE,
+        {"type": "array", "items": _REFERENCE, "minItems": 1, "maxItems": 1 + MOST_POSTS},
+    ]
 }
 _UNDONE = {
     "anyOf": [

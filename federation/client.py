@@ -19,7 +19,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
-from federation import activity, addresses, guard, signatures
+from federation import activity, addresses, failing, guard, signatures
 from federation.addresses import Address, Rules
 from federation.answers import Answer, check_found, retry_after, speaks_activitypub
 from federation.errors import Malformed, Refused, Unreachable
@@ -268,8 +268,7 @@ class Client:
                 # activity by its id, so knocking twice is safe.
                 return await ask()
         except (aiohttp.ClientError, OSError) as error:
-            reason = f"{type(error).__name__}: {error}"[:300]
-            raise Unreachable(address.authority, reason) from error
+            raise Unreachable(address.authority, failing.reason(error)) from error
 
     async def _admit(self, address: Address) -> None:
         """Raise Refused for where we do not go. Names are judged again when they are looked up."""
@@ -340,7 +339,7 @@ async def _whole(address: Address, response: aiohttp.ClientResponse, limit: int)
             if len(body) > limit:
                 raise Malformed(f"answer is larger than {limit} bytes")
     except (aiohttp.ClientError, OSError) as error:
-        raise Unreachable(address.authority, f"broke off: {type(error).__name__}") from error
+        raise Unreachable(address.authority, "its answer broke off") from error
     return bytes(body)
 
 

@@ -21,7 +21,7 @@ from federation.activity import Activity
 from federation.addresses import Rules
 from federation.errors import Refused, WireError
 from federation.signatures import Message
-from inbox import concerned, dispatch, senders
+from inbox import concerned, dispatch, goodbyes, senders
 from inbox.senders import Standing
 from storage import actors, peers, received
 from storage.actors import Actor
@@ -86,6 +86,8 @@ async def _taken(server: Server, activity: Activity, message: Message, path: str
         type=activity.type,
         body=message.body,
     )
+    if not standing.proven:
+        incoming = goodbyes.unproven(incoming, server.now())
     await kept(server, incoming, claim.key_id, standing)
 
 
@@ -197,13 +199,15 @@ def still_refused(
     for host in knock.hosts:
         if host in unwelcome:
             return unwelcome[host]
+    said = knock.incoming.type
+    kind = "Delete" if said == goodbyes.UNPROVEN else said
     try:
         for uri in knock.people:
             if uri not in people:
                 raise Refused(f"{uri} is unknown here")
-            if knock.incoming.type == "Delete" and people[uri].state == "deleted":
+            if kind == "Delete" and people[uri].state == "deleted":
                 continue  # said once more, a moment later: it changes nothing any more
-            concerned.in_good_standing(knock.incoming.type, people[uri].state)
+            concerned.in_good_standing(kind, people[uri].state)
     except Refused as error:
         return error
     return None

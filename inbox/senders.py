@@ -31,7 +31,8 @@ class Standing:
 
     `public` is the key that is claimed and `signer` its owner; `owner_id` the inbox, None if
     there is no such inbox, LEFT if its owner works here no more. States are those of the rows,
-    None for actors we do not know.
+    None for actors we do not know. `proven` is false for who says that they are gone, and whose
+    server says 404: that is to be looked at again (`inbox/goodbyes.py`).
     """
 
     public: bytes | None
@@ -39,6 +40,7 @@ class Standing:
     signer_state: str | None
     actor_state: str | None
     owner_id: int | None
+    proven: bool = True
 
 
 def claimed(message: Message) -> Claim | BadSignature:
@@ -205,8 +207,9 @@ async def _look_again(server: Server, activity: Activity, claim: Claim, path: st
 async def gone_by_its_own_word(server: Server, activity: Activity, standing: Standing) -> Standing:
     """An actor whom we know says that they are gone, and so is the key that could prove it.
 
-    Then their own server is asked, and 410 is its word. Anything else: 401, nobody is deleted
-    on a claim alone. Whoever claims it again soon does not make us ask again.
+    Then their own server is asked. 410 is its word, 404 is half of it: kept, and not proven.
+    Anything else: 401, nobody is deleted on a claim alone. Whoever claims it again soon does not
+    make us ask again.
     """
     asked = f"gone? {activity.actor}"
     if _by_itself(activity) and server.refreshed.recall(asked, server.now()) is None:
@@ -214,8 +217,12 @@ async def gone_by_its_own_word(server: Server, activity: Activity, standing: Sta
         try:
             await remote.fetch(server, activity.actor)
         except Gone as gone:
-            if gone.status == 410:
-                return replace(standing, signer=activity.actor, signer_state=standing.actor_state)
+            return replace(
+                standing,
+                signer=activity.actor,
+                signer_state=standing.actor_state,
+                proven=gone.status == 410,
+            )
         except (Malformed, Refused):
             pass
     raise BadSignature("the key cannot be had")

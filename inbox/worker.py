@@ -23,7 +23,7 @@ from federation import activity as activities
 from federation import addresses
 from federation.activity import Activity
 from federation.errors import Unreachable, WireError
-from inbox import concerned, dispatch, missing, posts, threads
+from inbox import concerned, dispatch, goodbyes, missing, posts, threads
 from outbox import forward
 from storage import arrivals, received
 from storage.database import Busy, Transaction, Unavailable
@@ -222,7 +222,7 @@ async def _treat_together(server: Server, rows: list[Received]) -> int:
     """
     try:
         read = [(row, _read(server, row)) for row in rows]
-        ready = takewhile(lambda pair: missing.complete(pair[1]), read)
+        ready = takewhile(_at_hand, read)
         together: list[Work] = [(row, activity, (activity,)) for row, activity in ready]
         if len(together) < 2:
             return 0
@@ -235,6 +235,12 @@ async def _treat_together(server: Server, rows: list[Received]) -> int:
     for row, _, _ in together:
         _note(row, "done", None)
     return len(together)
+
+
+def _at_hand(work: tuple[Received, Activity]) -> bool:
+    """Whether nobody is to be asked about it."""
+    row, activity = work
+    return row.type != goodbyes.UNPROVEN and missing.complete(activity)
 
 
 async def _treat(server: Server, row: Received) -> None:
@@ -279,6 +285,8 @@ def _read(server: Server, row: Received) -> Activity:
 async def _work_on(server: Server, row: Received) -> None:
     """The effect of one row. Raises WireError if it has none, or none yet."""
     activity = _read(server, row)
+    if row.type == goodbyes.UNPROVEN:
+        await goodbyes.look_again(server, activity, row.received_at)
     supplied = await missing.supplied(server, activity)
     await server.database.write(_effects, server.mode, [(row, activity, supplied)])
 

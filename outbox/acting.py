@@ -16,7 +16,15 @@ from actors.server import Server
 from federation import addresses
 from federation.addresses import Rules
 from federation.errors import Gone, Malformed, WireError
-from federation.vocabulary import MOST_RECIPIENTS, PUBLIC, addressing, id_of, many, type_of
+from federation.vocabulary import (
+    MOST_MENTIONS,
+    MOST_RECIPIENTS,
+    PUBLIC,
+    addressing,
+    id_of,
+    many,
+    type_of,
+)
 from outbox import dispatch, typed
 from storage import actors, objects
 from storage.actors import Actor
@@ -121,12 +129,13 @@ async def _know_mentioned(server: Server, activity: dict[str, Any]) -> None:
 def _known_by_handle(tx: Transaction, mode: str, wanted: list[str], rules: Rules) -> dict[str, str]:
     """The ids of people of other schools whom we know by these handles, and whom we talk to.
 
-    Where two share a handle, their server is asked again whom it means.
+    Where two share a handle, their server is asked again whom it means. No more are looked at
+    than a post may mention.
     """
     found: dict[str, str] = {}
-    for handle in wanted:
+    for handle in [one for one in wanted if "@" in one][:MOST_MENTIONS]:
         username, _, host = handle.partition("@")
-        known = actors.by_handle(tx, username, _spelled(host, rules)) if host else []
+        known = actors.by_handle(tx, username, _spelled(host, rules))
         active = [person for person in known if person.state == "active"]
         if len(active) == 1:
             with suppress(WireError):

@@ -13,7 +13,7 @@ import orjson
 
 from actors import local
 from federation import proofs
-from federation.vocabulary import CONTEXT, id_of, rfc3339, without_hidden
+from federation.vocabulary import CONTEXT, embedded, id_of, rfc3339, without_hidden
 from outbox.audience import Audience, inboxes, resolve
 from storage import deliveries, published, received
 from storage.actors import Actor
@@ -60,6 +60,19 @@ def publish(
     deliveries.enqueue(tx, number, inboxes(audience, actor, reached_by))
     _tell_our_own(tx, actor, str(activity["type"]), uri, body, audience)
     return uri
+
+
+def reword(tx: Transaction, actor: Actor, post_uri: str, document: Mapping[str, Any]) -> None:
+    """A post of our `actor` was edited: what still waits of it says what it says now.
+
+    It keeps its id, for it may have arrived without our hearing of it; so the Update has to be
+    sent as well, to everybody, and tells whoever has the earlier words.
+    """
+    for waiting in published.unsent(tx, post_uri):
+        activity = orjson.loads(waiting.document)
+        said = {name: document[name] for name in ("to", "cc") if document.get(name)}
+        body = _proven(tx, actor, {**activity, **said, "object": embedded(dict(document))})
+        published.reword(tx, waiting.id, body)
 
 
 def _addressed(activity: Mapping[str, Any], to: list[str]) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 https://www.w3.org/TR/activitypub/#update-activity-outbox: what is given replaces what was there,
 null takes it away, the rest stays. Who a post is for cannot be edited; whoever got it gets the
-edit too, and so does whoever its new words mention.
+edit too, and so does whoever its new words mention. Earlier words that wait for a server that is
+away do not leave any more.
 """
 
 import json
@@ -23,9 +24,9 @@ from federation.vocabulary import (
     rfc3339,
 )
 from outbox import posts, quoting, typed, wording
-from outbox.publish import publish
+from outbox.publish import publish, reword
 from outbox.typed import Typed
-from storage import actors, keys, objects
+from storage import actors, deliveries, keys, objects, published
 from storage import hashtags as filed
 from storage.actors import Actor
 from storage.database import Transaction
@@ -93,7 +94,8 @@ def _post(tx: Transaction, actor: Actor, post: Post, given: dict[str, Any]) -> s
         raise Refused(f"{post.uri} was edited or deleted meanwhile")
     objects.join_recipients(tx, post.id, [person.id for person in new], False)
     filed.file(tx, post.id, hashtags(document))
-    return publish(
+    reword(tx, actor, post.uri, document)
+    sent = publish(
         tx,
         actor,
         {
@@ -103,6 +105,10 @@ def _post(tx: Transaction, actor: Actor, post: Post, given: dict[str, Any]) -> s
         },
         reached_by=post.uri,
     )
+    edit = published.own(tx, actor.id, sent)
+    assert edit is not None
+    deliveries.overtake(tx, edit.id, post.uri)
+    return sent
 
 
 def _check_unchanged(before: Mapping[str, Any], given: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from actors.collections import LARGEST_ID
 from federation import attachments, vocabulary
 from federation.attachments import Attachment
 from pages import words
+from pages.words import Mentioned
 from storage import actors, marks, objects, polls
 from storage.actors import Actor
 from storage.audience import NOBODY, OPEN, Viewer
@@ -33,8 +34,9 @@ AUDIENCES: Mapping[str, tuple[str, str]] = {
     "school": ("This school", "Only the staff of this school may read this."),
     "direct": ("Named people", "Only the people named in it may read this."),
 }
-# Posts that a page names beside those that it shows.
+# Posts that a page names beside those that it shows, and people whom all its posts mention.
 MOST_NAMED = 40
+MOST_MENTIONED = 400
 KINDS: Mapping[str, str] = {"image": "Picture", "video": "Video", "audio": "Sound"}
 
 # Handles that a path of ours can hold.
@@ -142,15 +144,17 @@ def of(
     if reader is not None:
         noted = marks.of_posts(tx, reader.id, [post.id for post in posts])
     asked = polls.of_posts(tx, None if reader is None else reader.id, [post.id for post in every])
+    documents = {post.id: _document(post) for post in every}
+    known = {} if reader is None else _known(tx, reader, documents.values())
 
     def entry(post: Post, **more: Any) -> Entry:
         author = authors[post.author_id]
-        document = _document(post)
+        document = documents[post.id]
         poll = asked.get(post.id)
         return Entry(
             post=post,
             author=author,
-            html=words.shown(post.content, tx.school.host),
+            html=words.shown(post.content, tx.school.host, _people(document, known)),
             path=post_path(post, author, reader),
             author_path=person_path(author, reader),
             marks=noted.get(post.id, UNMARKED),
@@ -185,6 +189,44 @@ def _seen(
         if post is not None and post.deleted_at is None:
             found[uri] = post
     return found
+
+
+def _known(
+    tx: Transaction, reader: Actor, documents: Iterable[dict[str, Any]]
+) -> dict[str, dict[str, Mentioned]]:
+    """Those whom these posts mention and whom we have a page about, by their id; each by the
+    addresses of links that lead to them."""
+    uris = dict.fromkeys(uri for document in documents for uri in _mentions(document))
+    found = actors.mentioned(tx, list(uris)[:MOST_MENTIONED])
+    return {
+        uri: dict.fromkeys(
+            (actor.uri, _page_at_home(actor.url, actor.uri) or actor.uri),
+            Mentioned(
+                f"/people/{actor.id}" if uri in found.shared else person_path(actor, reader),
+                actor.handle,
+            ),
+        )
+        for uri, actor in found.actors.items()
+    }
+
+
+def _people(
+    document: dict[str, Any], known: Mapping[str, dict[str, Mentioned]]
+) -> dict[str, Mentioned]:
+    """Of those, whom this one post mentions."""
+    people: dict[str, Mentioned] = {}
+    for uri in _mentions(document) if known else ():
+        people |= known.get(uri, {})
+    return people
+
+
+def _mentions(document: dict[str, Any]) -> list[str]:
+    named = (
+        vocabulary.id_of(tag.get("href"))
+        for tag in vocabulary.tags(document)
+        if "Mention" in vocabulary.types_of(tag)
+    )
+    return [uri for uri in named if uri is not None][: vocabulary.MOST_MENTIONS]
 
 
 def _enclosed(attachment: Attachment) -> Enclosed:

@@ -7,6 +7,7 @@ what was for them, and finds here what they can do: follow, write to, block, rep
 import json
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import Literal
 
 from aiohttp import web
 from markupsafe import Markup
@@ -28,6 +29,7 @@ PEOPLE_ON_A_PAGE = 40
 MOST_PINNED = 20
 
 Find = Callable[[Transaction], Actor | None]
+Removed = Literal["removed"]
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,8 @@ async def _profile(request: web.Request, reader: Reader | None, find: Find) -> w
     wall = await server.database.read(_wall, person, find, before)
     if wall is None:
         return rendering.missing(request, reader)
+    if wall == "removed":
+        return rendering.gone(request, reader, what=rendering.REMOVED)
     return rendering.page(
         request,
         "person.html",
@@ -142,8 +146,12 @@ def _username(request: web.Request) -> str:
 # --- what stands on the page -------------------------------------------------------------------
 
 
-def _wall(tx: Transaction, reader: Actor | None, find: Find, before: int | None) -> Wall | None:
+def _wall(
+    tx: Transaction, reader: Actor | None, find: Find, before: int | None
+) -> Wall | Removed | None:
     actor = find(tx)
+    if actor is not None and actor.local and actor.state == "deleted":
+        return "removed"
     if actor is None or not _has_page(tx, actor):
         return None
     viewer = entries.viewer_of(reader)

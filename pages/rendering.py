@@ -6,8 +6,10 @@ once more as the last step, whatever was kept in the database (SECURITY R23).
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import aiohttp_jinja2
 import jinja2
@@ -25,9 +27,12 @@ ICON = (HERE / "static" / "icon.svg").read_bytes()
 # Pages of people are theirs to list; robots are asked to leave them out unless they said yes.
 HIDDEN = "noindex, nofollow, noarchive"
 
+DELETED = ("This post was deleted", "Its author took it back.")
+REMOVED = ("This account was removed", "Whoever had it has no page here any more.")
+
 
 def set_up(app: web.Application) -> None:
-    """Let handlers of `app` render the templates of this room."""
+    """Let handlers of `app`, which knows its school, render the templates of this room."""
     aiohttp_jinja2.setup(
         app,
         loader=jinja2.FileSystemLoader(HERE / "templates"),
@@ -35,7 +40,7 @@ def set_up(app: web.Application) -> None:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        filters=FILTERS,
+        filters=FILTERS | {"day": partial(day, zone=app[SERVER].zone)},
     )
 
 
@@ -48,9 +53,18 @@ def link(url: str | None) -> str:
     return vocabulary.web_url(url) or ""
 
 
-def day(moment: datetime) -> str:
-    """As people here write it: 4 September 2026, 14:05."""
-    return f"{moment.day} {moment:%B %Y, %H:%M} UTC"
+def day(moment: datetime, zone: ZoneInfo) -> str:
+    """As people here write it, by the school's clock: 4 September 2026, 14:05.
+
+    The zone is named only in the hour that comes twice, when the clocks go back.
+    """
+    try:
+        here = moment.astimezone(zone)
+        twice = here.replace(fold=0).utcoffset() != here.replace(fold=1).utcoffset()
+    except OverflowError:  # the first and the last day that can be written
+        here, twice = moment, True
+    written = f"{here.day} {here:%B %Y, %H:%M}"
+    return f"{written} {here:%Z}" if twice else written
 
 
 def instant(moment: datetime) -> str:
@@ -59,7 +73,6 @@ def instant(moment: datetime) -> str:
 
 FILTERS: dict[str, Callable[..., str]] = {
     "clean": cleaned,
-    "day": day,
     "instant": instant,
     "link": link,
     "plain": content.plain,
@@ -109,9 +122,12 @@ def missing(request: web.Request, reader: Reader | None = None) -> web.Response:
     return page(request, "missing.html", reader=reader, status=404)
 
 
-def gone(request: web.Request, reader: Reader | None = None) -> web.Response:
-    """The page for what its author took back."""
-    return page(request, "gone.html", reader=reader, status=410)
+def gone(
+    request: web.Request, reader: Reader | None = None, *, what: tuple[str, str] = DELETED
+) -> web.Response:
+    """The page for what was here and will not come back: a heading, and a sentence about it."""
+    heading, sentence = what
+    return page(request, "gone.html", reader=reader, status=410, heading=heading, sentence=sentence)
 
 
 def see_other(request: web.Request, path: str) -> web.Response:

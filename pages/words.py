@@ -3,10 +3,12 @@ its links lead.
 
 Whoever writes a link chooses its words too, so behind each link whose words do not begin with the
 server it leads to, that server is named, in plain ASCII (SECURITY R23, R25). A word with # leads
-to what this school has under it.
+to what this school has under it, somebody's name to the page about them here.
 """
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from html import unescape
 from urllib.parse import quote, urlsplit
 
@@ -30,10 +32,22 @@ _HANDLE = re.compile(r"@[\w.~+-]{1,100}@[^@]+")
 _HASHTAG = re.compile(r"#(\w{1,200})")
 
 
-def shown(html: str | None, own_host: str) -> Markup:
-    """Clean HTML for a page of the school at `own_host`, its links marked."""
+@dataclass(frozen=True)
+class Mentioned:
+    """Somebody whom words link to: our page about them, and their handle."""
+
+    path: str
+    handle: str
+
+
+def shown(html: str | None, own_host: str, people: Mapping[str, Mentioned] | None = None) -> Markup:
+    """Clean HTML for a page of the school at `own_host`, its links marked.
+
+    `people` are those whom the words mention, by where links to them lead: their own server.
+    """
     cleaned = content.clean(html or "")
-    return Markup(_LINK.sub(lambda link: _marked(link, own_host), cleaned))  # noqa: S704  cleaned on the line above
+    known = people or {}
+    return Markup(_LINK.sub(lambda link: _marked(link, own_host, known), cleaned))  # noqa: S704  cleaned two lines above
 
 
 def target(url: str) -> str:
@@ -49,18 +63,22 @@ def tag_path(name: str) -> str:
     return f"/tags/{quote(name, safe='')}"
 
 
-def _marked(link: re.Match[str], own_host: str) -> str:
+def _marked(link: re.Match[str], own_host: str, people: Mapping[str, Mentioned]) -> str:
     attributes = {name: unescape(value) for name, value in _ATTRIBUTE.findall(link[1])}
     href = attributes.get("href", "")
     words = _visible(link[2])
     hashtag = _HASHTAG.fullmatch(words or "")
     if hashtag and "hashtag" in attributes.get("class", "").split():
         return f'<a class="hashtag" href="{tag_path(hashtag[1])}">{escape(words)}</a>'
-    host = target(href)
+    host, person, whole = target(href), people.get(href), link[0]
+    if person is not None:
+        if words == person.handle:
+            host = own_host
+        whole = f'<a class="mention" href="{escape(person.path)}">{link[2]}</a>'
     if host == own_host or (host and words is not None and _names(words, host)):
-        return link[0]
+        return whole
     said = escape(host) if host else "an unclear address"
-    return f'{link[0]} <span class="target">({said})</span>'
+    return f'{whole} <span class="target">({said})</span>'
 
 
 def _visible(html: str) -> str | None:

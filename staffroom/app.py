@@ -75,7 +75,15 @@ async def opened(settings: Settings) -> AsyncIterator[Server]:
             own=frozenset({house.host, addresses.authority(house.url, settings.rules)}),
         )
         try:
-            yield Server(house, database, client, settings.rules, settings.federation.mode, utcnow)
+            yield Server(
+                house,
+                database,
+                client,
+                settings.rules,
+                settings.federation.mode,
+                utcnow,
+                settings.server.time_zone,
+            )
         finally:
             await client.close()
     finally:

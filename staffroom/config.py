@@ -17,6 +17,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from federation import addresses
 from federation.errors import Malformed
@@ -41,6 +42,7 @@ class ServerSettings:
 
     host: str  # HOST of this school: name[:port], the part after @ in handles
     name: str
+    time_zone: ZoneInfo
     public_url: str  # without a slash at the end
     listen: str
     port: int
@@ -172,6 +174,13 @@ def _mode(value: object) -> str:
     return str(value)
 
 
+def _time_zone(value: object) -> ZoneInfo:
+    try:
+        return ZoneInfo(_text(value))
+    except (LookupError, OSError, ValueError):
+        raise ValueError("must be a time zone such as Europe/London") from None
+
+
 def _web_address(value: object) -> str:
     text = _text(value).rstrip("/")
     parts = urlsplit(text)
@@ -199,6 +208,10 @@ SETTINGS: tuple[Setting, ...] = (
         "HOST of this school, name[:port]: the part after @ in handles. Never changes.",
     ),
     Setting("server", "name", "", "the host", _text, "The school's name as people read it."),
+    Setting(
+        "server", "time_zone", ZoneInfo("Europe/London"), "Europe/London", _time_zone,
+        "The time zone whose clock the pages show.",
+    ),
     Setting(
         "server", "public_url", None, "https://HOST", _web_address,
         "Where the world reaches this school. Every id is made of it, so it never changes.",
@@ -285,6 +298,7 @@ def read(directory: Path, written: Mapping[str, Any], environ: Mapping[str, str]
     server = ServerSettings(
         host=host,
         name=value["server.name"] or host,
+        time_zone=value["server.time_zone"],
         public_url=url,
         listen=value["server.listen"],
         port=value["server.port"],

@@ -124,7 +124,7 @@ def _print_tables(found: list[Standing], people: list[tuple[str, str]]) -> None:
         policy.stylize("red" if line.policy.startswith("blocked") else "")
         lane.stylize(_COLOURS.get(line.state, ""))
         table.add_row(host, policy, lane, *times)
-    console.print(table if found else "We know no other server yet: staffroom peers allow HOST")
+    console.print(table if found else "no other servers yet: staffroom peers allow HOST")
     if people:
         blocked = Table("blocked person", "id")
         for handle, uri in people:

@@ -1,5 +1,6 @@
 """`staffroom reports …`: what was reported to the administrator, by our people and by others."""
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -49,8 +50,11 @@ def list_(directory: Path, with_closed: bool) -> None:
             found += _whole(tx, kept.closed_ones)
         return sorted(found, key=lambda report: report.id, reverse=True)
 
-    for report in read(directory, look):
+    found = read(directory, look)
+    for report in found:
         click.echo("\t".join(_words(report)))
+    if not found and sys.stdout.isatty():
+        click.echo("no reports" if with_closed else "no open reports")
 
 
 @reports.command()

@@ -72,7 +72,7 @@ def add(
                 phases=phases,
             )
         except UsernameTaken:
-            raise click.ClickException(f"the username {username} is taken") from None
+            raise click.ClickException(_taken(tx, username)) from None
         if password_hash is not None:
             accounts.set_password(tx, actor, password_hash)
         token = [accounts.issue_token(tx, actor, accounts.SCOPES)] if with_token else []
@@ -225,6 +225,14 @@ def remove(directory: Path, username: str, yes: bool) -> None:
         return leaver.handle
 
     click.echo(f"{write(directory, part)} is removed")
+
+
+def _taken(tx: Transaction, username: str) -> str:
+    """Why nobody else gets that username."""
+    actor = actors.local_by_username(tx, members.normal_username(username))
+    if actor is not None and actor.state == "deleted":
+        return f"{username} was removed, and their username is never given again"
+    return f"the username {username} is taken"
 
 
 def _member(tx: Transaction, username: str) -> Actor:

@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, case, func, select, update
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
 
 from storage import burials, peers, sql
 from storage.tables import actors, objects, published
+from storage.tables import peers as peer_rows
 from storage.transaction import Transaction
 
 State = Literal["active", "suspended", "deleted"]
@@ -95,6 +96,14 @@ class LocalCounts:
     active_halfyear: int
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Actors by their id, and the ids of those who share their handle with another."""
+
+    actors: dict[str, Actor]
+    shared: frozenset[str]
+
+
 COLUMNS = sql.columns(actors, Actor)
 
 
@@ -118,6 +127,31 @@ _BY_HANDLE = (
 )
 
 
+_others = actors.alias("others")
+# One statement: whom our people may have a page about (SECURITY R16), and who else is called so.
+_MENTIONED = (
+    select(
+        *COLUMNS,
+        sql.any_row(
+            (_others,),
+            func.lower(_others.c.username) == func.lower(actors.c.username),
+            _others.c.host == actors.c.host,
+            _others.c.id != actors.c.id,
+            _others.c.state == "active",
+        ).label("shared"),
+    )
+    .select_from(actors.outerjoin(peer_rows, peer_rows.c.id == actors.c.peer_id))
+    .where(
+        actors.c.uri.in_(sql.one_of("uris")),
+        actors.c.state == "active",
+        or_(
+            and_(actors.c.peer_id.is_(None), actors.c.type.in_(("Person", "Organization"))),
+            ~peer_rows.c.blocked,
+        ),
+    )
+)
+
+
 def by_uri(tx: Transaction, uri: str) -> Actor | None:
     return _one(tx.execute(_BY_URI, {"of_uri": uri}).first())
 
@@ -135,6 +169,16 @@ def by_uris(tx: Transaction, uris: Iterable[str]) -> dict[str, Actor]:
 def by_ids(tx: Transaction, ids: Iterable[int]) -> dict[int, Actor]:
     rows = tx.execute(_BY_IDS, {"ids": sorted(set(ids))})
     return {row.id: Actor(*row) for row in rows}
+
+
+def mentioned(tx: Transaction, uris: Iterable[str]) -> Found:
+    """Those of these ids about whom there is a page for our people."""
+    wanted = sorted(set(uris))
+    rows = tx.execute(_MENTIONED, {"uris": wanted}).all() if wanted else []
+    return Found(
+        {row.uri: Actor(*row[:-1]) for row in rows},
+        frozenset(row.uri for row in rows if row.shared),
+    )
 
 
 def local_by_username(tx: Transaction, username: str) -> Actor | None:

@@ -16,6 +16,7 @@ from sqlalchemy import Integer, and_, bindparam, case, func, or_, select, update
 from storage import addressees, ids, sql
 from storage.addressees import To
 from storage.peers import Peer
+from storage.published import WORDS
 from storage.tables import Moment, deliveries, keys, peers, published
 from storage.transaction import Transaction
 
@@ -34,6 +35,7 @@ __all__ = [
     "expire",
     "failed",
     "next_due",
+    "overtake",
     "release",
     "waiting",
 ]
@@ -225,8 +227,6 @@ def ended(tx: Transaction, endings: Iterable[Ending]) -> None:
         )
 
 
-# What carries somebody's words. That they deleted something is not among it.
-WORDS = ("Create", "Update")
 _WITHDRAW = (
     update(deliveries)
     .where(deliveries.c.state == "waiting")
@@ -256,6 +256,40 @@ def withdraw(tx: Transaction, object_uri: str) -> None:
 def withdraw_all(tx: Transaction, actor_id: int) -> None:
     """Nor is anything that somebody wrote who is gone."""
     tx.execute(_WITHDRAW_PERSON, {"of_actor": actor_id, "moment": tx.now})
+
+
+_NEWER = deliveries.alias("newer")
+_GOES_THERE_TOO = sql.any_row(
+    [_NEWER],
+    _NEWER.c.activity_id == sql.number("by_activity"),
+    _NEWER.c.inbox == deliveries.c.inbox,
+)
+_EDIT = published.alias("edit")
+_IS_AN_EDIT = sql.any_row([_EDIT], _EDIT.c.id == deliveries.c.activity_id, _EDIT.c.type == "Update")
+_OVERTAKE = (
+    update(deliveries)
+    .where(
+        deliveries.c.activity_id.in_(
+            select(published.c.id).where(
+                published.c.object_uri == sql.words("of_object"),
+                published.c.type.in_(WORDS),
+                published.c.id < sql.number("by_activity"),
+            )
+        ),
+        deliveries.c.state == "waiting",
+        or_(_IS_AN_EDIT, ~_GOES_THERE_TOO),
+    )
+    .values(state="over", reason="edited before it was sent", ended_at=_MOMENT)
+)
+
+
+def overtake(tx: Transaction, activity_id: int, object_uri: str) -> None:
+    """A post was edited, and everybody who may know of it is to get this Update.
+
+    So they need no earlier one that still waits for them; and whoever does not get it, since they
+    may not see the post any more, gets nothing of it that still waits.
+    """
+    tx.execute(_OVERTAKE, {"by_activity": activity_id, "of_object": object_uri, "moment": tx.now})
 
 
 def failed(tx: Transaction, delivery_id: int, reason: str) -> None:

@@ -154,6 +154,37 @@ def count_outbox(tx: Transaction, viewer: Viewer, actor_id: int) -> int:
     return tx.execute(_COUNT_OUTBOX, audiences.seen_by(viewer, of_actor=actor_id)).scalar_one()
 
 
+# --- what still waits ---------------------------------------------------------------------------
+
+
+# What carries somebody's words. That they deleted something is not among it.
+WORDS = ("Create", "Update")
+_UNSENT = (
+    select(*_COLUMNS)
+    .where(
+        published.c.object_uri == sql.words("of_object"),
+        published.c.type.in_(WORDS),
+        ~published.c.forwarded,
+        sql.any_row(
+            [deliveries],
+            deliveries.c.activity_id == published.c.id,
+            deliveries.c.state == "waiting",
+        ),
+    )
+    .order_by(published.c.id)
+)
+
+
+def unsent(tx: Transaction, object_uri: str) -> list[Published]:
+    """What carries the words of a post of ours and still waits for somebody, in order."""
+    return [Published(*row) for row in tx.execute(_UNSENT, {"of_object": object_uri})]
+
+
+def reword(tx: Transaction, activity_id: int, document: bytes) -> None:
+    """Whoever has not got it yet will get this instead, under the same id."""
+    tx.execute(update(published).where(published.c.id == activity_id).values(document=document))
+
+
 # --- what is left of somebody who is gone ------------------------------------------------------
 
 

@@ -73,6 +73,41 @@ async def test_alice_follows_bob_at_another_school_and_answers_him(
     assert alice.trouble == bob.trouble == []
 
 
+async def test_on_a_telephone_more_stands_beside_the_other_deeds(
+    oakfield: RunningSchool, sit_down: SitDown
+) -> None:
+    desk = await sit_down(oakfield, width=390)
+    await desk.sign_in("alice")
+    await write(desk, "Choir on Tuesday")
+    await desk.page.get_by_role("link", name="Answer").first.click()
+    await desk.page.get_by_label("Your answer").fill("We bring eleven altos")
+    await desk.page.get_by_role("button", name="Post", exact=True).click()
+    await desk.page.get_by_text("eleven altos").wait_for()
+    await desk.open("/@alice")
+    post = desk.page.locator("article.post", has_text="Choir on Tuesday")
+    for deed, done in (("Like", "Liked"), ("Pass on", "Passed on")):
+        await post.get_by_role("button", name=deed).click()
+        await post.get_by_role("button", name=done).wait_for()
+    await more_is_not_alone(desk)
+    assert await post.get_by_role("link", name="1 answer").count() == 1
+
+    await post.locator("p.times a").first.click()
+    await desk.page.get_by_role("heading", name="Answers").wait_for()
+    await more_is_not_alone(desk)
+    assert await desk.page.get_by_role("link", name="1 answer").count() == 0
+    assert desk.trouble == []
+
+
+async def more_is_not_alone(desk: Desk) -> None:
+    """In every row of deeds "More" stands as high as "Answer"."""
+    rows = await desk.page.locator(".deeds").evaluate_all(
+        """rows => rows.map(row => ["a.deed", ".rest > summary"].map(
+            name => row.querySelector(name).getBoundingClientRect().top))"""
+    )
+    assert rows
+    assert all(abs(answer - more) < 4 for answer, more in rows), rows
+
+
 async def test_nobody_comes_in_with_a_wrong_password_a_forged_form_or_an_old_cookie(
     oakfield: RunningSchool, sit_down: SitDown
 ) -> None:

@@ -213,7 +213,7 @@ async def test_an_actor_that_was_removed_is_gone_with_all_its_lists(town: Town) 
     assert (gone.status, gone.json["type"], gone.json["formerType"]) == (410, "Tombstone", "Person")
     for name in ("outbox", "followers", "following", "featured", "liked"):
         assert (await oakfield.get(f"{lee.uri}/{name}")).status == 410
-    assert (await oakfield.get("/@lee", accept=HTML)).status == 404
+    assert (await oakfield.get("/@lee", accept=HTML)).status == 410
 
 
 async def test_an_inbox_is_not_read_from_outside(town: Town) -> None:

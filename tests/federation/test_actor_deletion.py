@@ -75,17 +75,26 @@ async def test_by_a_key_that_we_know_they_are_gone_whether_or_not_their_server_s
         assert await oakfield.read(follows.get, lee.id, gone.id) is None
 
 
-async def test_without_a_key_it_is_asked_of_their_own_server_and_only_410_is_its_word(
+async def without_a_key(oakfield: TownSchool, who: Foreigner, shown: int) -> None:
+    """Oakfield knows them and not their key, and this is what their server shows instead."""
+    await met(oakfield, who)
+    await forget_keys(oakfield, who)
+    oakfield.town.clock.advance(minutes=2)  # what the door remembered of them is forgotten
+    who.home.documents[f"/people/{who.username}"] = shown
+
+
+async def test_without_a_key_it_is_asked_of_their_own_server_and_only_410_is_its_word_at_once(
     town: Town, oakfield: TownSchool, stranger: Stranger
 ) -> None:
-    for name, status, state in (("ana", 410, "deleted"), ("eve", 404, "active")):
+    for name, status, answer, state in (
+        ("ana", 410, 202, "deleted"),
+        ("eve", 404, 202, "active"),
+        ("ida", 403, 403, "active"),
+    ):
         who = stranger.person(name)
-        await met(oakfield, who)
-        await forget_keys(oakfield, who)
-        town.clock.advance(minutes=2)  # what the door remembered of them is forgotten
-        stranger.documents[f"/people/{name}"] = status
+        await without_a_key(oakfield, who, status)
         reply = await says_goodbye(oakfield, who)
-        assert reply.status == (202 if state == "deleted" else 401), name
+        assert reply.status == answer, name
         assert (await kept(oakfield, who)).state == state
         # Once more makes nobody ask again.
         stranger.fetched.clear()
@@ -93,15 +102,68 @@ async def test_without_a_key_it_is_asked_of_their_own_server_and_only_410_is_its
         assert stranger.fetched == []
     # A server that is asleep says nothing; later it says it.
     zoe = stranger.person("zoe")
-    await met(oakfield, zoe)
-    await forget_keys(oakfield, zoe)
-    town.clock.advance(minutes=2)
-    stranger.documents["/people/zoe"] = 503
+    await without_a_key(oakfield, zoe, 503)
     assert (await says_goodbye(oakfield, zoe)).status == 503
     stranger.documents["/people/zoe"] = 410
     town.clock.advance(minutes=10)
     assert (await says_goodbye(oakfield, zoe)).status == 202
     assert (await kept(oakfield, zoe)).state == "deleted"
+
+
+async def test_404_counts_when_it_is_said_twice_a_day_apart(
+    town: Town, oakfield: TownSchool, stranger: Stranger
+) -> None:
+    eve = stranger.person("eve")
+    note = await met(oakfield, eve)
+    await without_a_key(oakfield, eve, 404)
+    assert (await says_goodbye(oakfield, eve)).status == 202
+    # Said again within the day, it is kept once and shortens nothing.
+    town.clock.advance(hours=6)
+    assert (await says_goodbye(oakfield, eve)).status == 202
+    assert await oakfield.read(received.pending) == 1
+
+    stranger.fetched.clear()
+    town.clock.advance(hours=17, minutes=59)
+    await town.settle()
+    assert (stranger.fetched, (await kept(oakfield, eve)).state) == ([], "active")
+    # Their server is away just then, and is asked once more.
+    stranger.documents["/people/eve"] = 503
+    town.clock.advance(minutes=1)
+    await town.settle()
+    assert (stranger.fetched, (await kept(oakfield, eve)).state) == (["/people/eve"], "active")
+    stranger.documents["/people/eve"] = 404
+    town.clock.advance(hours=1)
+    await town.settle()
+    assert (await kept(oakfield, eve)).state == "deleted"
+    stone = await oakfield.read(objects.by_uri, note)
+    assert stone is not None
+    assert stone.deleted_at is not None
+    assert await oakfield.read(received.pending) == 0
+
+
+async def test_who_is_there_again_or_was_meanwhile_is_not_deleted(
+    town: Town, oakfield: TownSchool, stranger: Stranger
+) -> None:
+    there, seen = stranger.person("eve"), stranger.person("ida")
+    for who in (there, seen):
+        await without_a_key(oakfield, who, 404)
+        assert (await says_goodbye(oakfield, who)).status == 202
+    # One is back and writes, with a key that we have from now on; then nobody is shown again.
+    stranger.documents["/people/ida"] = seen.document
+    town.clock.advance(hours=2)
+    await met(oakfield, seen)
+    stranger.documents["/people/ida"] = 404
+    # The other is only back.
+    stranger.documents["/people/eve"] = there.document
+    town.clock.advance(hours=22)
+    await town.settle()
+    for who in (there, seen):
+        assert (await kept(oakfield, who)).state == "active"
+    assert await oakfield.read(received.pending) == 0
+
+    # Said with a key that can be had, it counts at once.
+    assert (await says_goodbye(oakfield, there)).status == 202
+    assert (await kept(oakfield, there)).state == "deleted"
 
 
 async def test_nobody_is_deleted_by_a_colleague_or_with_a_false_key(

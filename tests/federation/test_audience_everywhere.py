@@ -444,7 +444,8 @@ async def test_the_figures_below_a_post_count_what_their_reader_may_know(
     ]
     for viewer in sorted(COLLEAGUES & collected.readers):
         crawl = collected.crawls[viewer]
-        page = crawl.answers[Question(f"/@alice/{piece.id}", page=True)].body
+        # In a list: on its own page the answers themselves stand below it.
+        page = crawl.answers[Question("/@alice", page=True)].body
         post = page.partition(f'id="post-{piece.id}"')[2].partition("</article>")[0]
         replies = re.findall(r">(\d+) answers?</a>", post)
         liked = re.findall(r'<span class="number">(\d+)</span>', post)

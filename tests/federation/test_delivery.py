@@ -21,7 +21,7 @@ from federation import signatures
 from federation.signatures import Message
 from outbox import deliver, dispatch, schedule, visit
 from outbox import knock as opening
-from storage import actors, deliveries, follows, keys, peers, tables
+from storage import actors, deliveries, follows, keys, objects, peers, tables
 from storage.actors import save_remote
 from storage.database import Transaction
 from storage.peers import Peer
@@ -527,6 +527,47 @@ async def test_words_that_were_deleted_before_they_left_never_leave(lanes: Lanes
     assert sorted(await lanes.rows()) == [("done", 0, None), over]
 
 
+async def test_words_that_were_edited_before_they_left_never_leave(lanes: Lanes) -> None:
+    inn, there = await lanes.inn(), await lanes.inn("hillside")
+    sent = await lanes.say("Lab 2 is free, ask Mrs Hill")
+    inn.decide = lambda got: 500
+    await lanes.step()
+    note = await _object_of(lanes, sent)
+    for text in ("Lab 2 is free, ask Mr Hill", "Lab 2 is free"):
+        lanes.town.clock.advance(seconds=20)
+        await lanes.do(type="Update", object={"id": note, "content": text})
+    inn.delivered.clear()
+    inn.decide = lambda got: 202
+    lanes.town.clock.advance(minutes=2)
+    await lanes.step()
+    assert inn.kinds == there.kinds == ["Create", "Update"]
+    assert [got.json["object"]["content"] for got in inn.delivered] == ["Lab 2 is free"] * 2
+    assert inn.delivered[0].json["id"] == there.delivered[0].json["id"] == sent
+    assert all("Hill" not in got.body.decode() for got in inn.delivered)
+
+
+async def test_an_edit_follows_words_that_are_on_their_way(lanes: Lanes) -> None:
+    inn = await lanes.inn()
+
+    async def meanwhile(delivered: Delivered) -> int:
+        if len(inn.delivered) == 1:
+            await lanes.do(type="Update", object={"id": note, "content": "Lab 3 is free"})
+            return 500  # it got them, and says otherwise
+        return 202
+
+    inn.decide = meanwhile
+    note = await _object_of(lanes, await lanes.say("Lab 2 is free"))
+    await lanes.step()
+    lanes.town.clock.advance(minutes=2)
+    await lanes.step()
+    words = [(got.json["type"], got.json["object"]["content"]) for got in inn.delivered]
+    assert words == [
+        ("Create", "Lab 2 is free"),
+        ("Create", "Lab 3 is free"),
+        ("Update", "Lab 3 is free"),
+    ]
+
+
 async def test_a_failure_after_a_success_begins_a_new_count(lanes: Lanes) -> None:
     inn = await lanes.inn()
     await inn.shut()
@@ -695,6 +736,35 @@ async def test_two_schools_meet_again_after_one_was_closed(town: Town) -> None:
     await town.settle()
     assert await oakfield.read(deliveries.waiting) == 0
     assert (await bob.inbox())[0]["type"] == "Create"
+
+
+async def test_a_school_that_was_away_reads_a_post_as_it_stands_when_it_is_back(
+    town: Town,
+) -> None:
+    oakfield, riverside = await town.school("oakfield"), await town.school("riverside")
+    alice, bob = await oakfield.staff("alice"), await riverside.staff("bob")
+    await bob.post({"type": "Follow", "object": alice.uri})
+    await town.settle()
+    await riverside.go_silent()
+    note = await alice.say("The hall is free, ask Mrs Hill")
+    await town.settle()
+    town.clock.advance(minutes=2)
+    text = "<p>It is taken</p>"
+    await alice.post({"type": "Update", "object": {"id": note["id"], "content": text}})
+    await riverside.listen()
+    town.clock.advance(hours=1)
+    await town.settle()
+
+    there = await riverside.read(objects.by_uri, note["id"])
+    assert there is not None
+    assert there.content == "<p>It is taken</p>"
+    (first,) = [got for got in await bob.inbox() if got["type"] == "Create"]
+    assert first["object"]["content"] == there.content
+    bodies = await riverside.read(
+        lambda tx: tx.execute(select(tables.received.c.body)).scalars().all()
+    )
+    assert not [body for body in bodies if b"Mrs Hill" in body]
+    assert len(await alice.school.collection(f"{alice.uri}/outbox", as_=alice)) == 1
 
 
 async def _object_of(lanes: Lanes, activity: str) -> str:

@@ -162,7 +162,7 @@ async def test_an_author_keeps_edits_and_deletes_their_posts_from_the_page(town:
         await browser.open(
             public["url"].removeprefix(oakfield.url).replace("lee", "sam"), status=404
         )
-        await browser.open("/@lee", status=404)
+        await browser.open("/@lee", status=410)
 
 
 async def test_a_poll_is_voted_in_once_and_quoted_with_its_figures(town: Town) -> None:

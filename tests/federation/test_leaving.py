@@ -13,6 +13,7 @@ from outbox import delete, deliver, standing
 from storage import actors, keys, objects
 from storage.actors import Actor
 from tests.town import HTML, Person, Town, TownSchool
+from tests.town.browser import Browser
 
 PUBLIC = "https://www.w3.org/ns/activitystreams#Public"
 
@@ -61,7 +62,14 @@ async def test_who_is_removed_is_gone_here_at_once_and_everywhere_when_it_is_hea
 
     assert await oakfield.read(accounts.by_session, secret_of_cookie) is None
     assert (await oakfield.post(lee, {"type": "Note", "content": "x", "to": PUBLIC})).status == 401
-    assert (await oakfield.get("/@lee", accept=HTML)).status == 404
+    for path in ("/@lee", "/@LEE", "/users/lee"):
+        page = await oakfield.get(path, accept=HTML)
+        assert (page.status, "This account was removed" in page.text) == (410, True)
+    colleague = Browser(oakfield)
+    await colleague.enter(await oakfield.staff("sam"))
+    assert "This account was removed" in await colleague.open(f"/people/{lee.id}", status=410)
+    for path in ("/@nobody", "/users/nobody", "/@actor"):
+        assert (await oakfield.get(path, accept=HTML)).status == 404
     await town.settle()
     await oakfield.write(leaving.finish, 500)
     # Hilltop has heard it, Riverside not yet: the actor stays as far as a signature needs it.

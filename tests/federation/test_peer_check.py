@@ -5,7 +5,7 @@ import pytest
 from aiohttp import web
 
 from actors import remote
-from federation.errors import Gone, Refused
+from federation.errors import Gone, Refused, Unreachable
 from staffroom import peer_commands
 from tests.town import Town
 from tests.town.stranger import http_date
@@ -58,3 +58,12 @@ async def test_what_another_make_of_server_says_is_shown_as_it_is(town: Town) ->
         await peer_commands.ask(oakfield.server, "unlisted.example")
     with pytest.raises(click.ClickException, match="name the server"):
         await peer_commands.ask(oakfield.server, "@eve@village.example")
+
+
+async def test_what_is_wrong_with_a_server_is_told_in_words(town: Town) -> None:
+    oakfield, village = await town.school("oakfield"), await town.stranger("village")
+    await village.shut()
+    with pytest.raises(Unreachable) as trouble:
+        await peer_commands.ask(oakfield.server, village.host)
+    refused = "village.example: nobody answers at this address: the connection was refused"
+    assert str(trouble.value) == refused

@@ -3,7 +3,7 @@
 import re
 
 from pages import acts
-from storage import objects, published
+from storage import actors, objects, published
 from storage.audience import NOBODY
 from tests.federation.reading import at_a_browser, number, well_formed
 from tests.town import HTML, Town
@@ -55,10 +55,11 @@ async def test_two_colleagues_of_two_schools_find_follow_answer_and_thank_each_o
     page = await bob.submit("/notifications/read")
     assert "new-mark" not in page
     assert "Mark all as read" not in page
-    await bob.open("/@bob")
+    assert "1 answer<" in await bob.open("/@bob")
     page = await bob.open(f"/@bob/{number(bob, 'Choir on Tuesday')}")
     assert "We bring eleven altos." in page
-    assert "1 answer<" in page
+    # They stand below; a link would lead to where one is.
+    assert "1 answer<" not in page
 
     for deed in ("unlike", "unannounce"):
         await alice.open(f"/posts/{post}")
@@ -212,6 +213,86 @@ async def test_the_address_of_a_page_at_another_school_leads_to_the_person_and_t
         reply = await riverside.request("GET", note["url"], headers={"Accept": accept})
         assert reply.status == 200, accept
         assert reply.headers["Content-Type"].startswith("text/html"), accept
+
+
+async def test_a_name_in_a_post_leads_our_people_to_the_page_here_and_others_to_theirs(
+    town: Town,
+) -> None:
+    oakfield, hall = await town.school("oakfield"), await town.stranger("hall")
+    far = await town.stranger("far")
+    lee, sam = await oakfield.staff("lee"), await at_a_browser(await oakfield.staff("sam"))
+    mia, nil, max_ = hall.person("mia"), hall.person("nil"), far.person("max")
+    twin, other = Foreigner(far, "ann", path="/people/ann"), Foreigner(far, "ann", path="/ann")
+    for known in (mia, max_, twin, other):
+        await sam.open("/find")
+        await sam.submit("/find", who=known.uri)
+    await oakfield.block("far.example")
+    await oakfield.allow("far.example")
+
+    def link(who: Foreigner, words: str) -> str:
+        return f'<a class="u-url mention" href="{who.document["url"]}">{words}</a>'
+
+    everybody = (mia, nil, max_, twin)
+    text = " ".join(
+        [
+            *(link(who, f"@<span>{who.username}</span>") for who in everybody),
+            f'<a class="mention" href="{lee.uri}">@lee</a>',
+            f'<a href="{mia.uri}">@mia@hall.example</a>',
+            f'<a href="{mia.uri}">bank.example</a>',
+        ]
+    )
+    named = [{"type": "Mention", "href": who.uri} for who in everybody]
+    named.append({"type": "Mention", "href": lee.uri})
+    note = await lee.say("Who comes?")
+    answer = mia.create(text, inReplyTo=note["id"], tag=named, cc=[lee.uri])
+    unnamed = mia.create(link(max_, "@max"), inReplyTo=note["id"], cc=[lee.uri])
+    for activity in (answer, unnamed):
+        assert (await mia.send(oakfield.shared_inbox, activity)).status == 202
+    await town.settle()
+    path = note["url"].removeprefix(oakfield.url)
+
+    page = well_formed(await sam.open(path))
+    twin_row = await oakfield.read(actors.by_uri, twin.uri)
+    assert twin_row is not None
+    said = '<span class="target">({}.example)</span>'
+    for expected in (
+        f'<a class="mention" href="/@mia@hall.example">@<span>mia</span></a> {said.format("hall")}',
+        f'<a class="mention" href="/@max@far.example">@<span>max</span></a> {said.format("far")}',
+        f'<a class="mention" href="/people/{twin_row.id}">@<span>ann</span></a>',
+        '<a class="mention" href="/@lee">@lee</a>',
+        '<a class="mention" href="/@mia@hall.example">@mia@hall.example</a> <a',
+        f'<a class="mention" href="/@mia@hall.example">bank.example</a> {said.format("hall")}',
+        f'href="{nil.document["url"]}"',  # nobody here knows them
+    ):
+        assert expected in page, expected
+    # Without a Mention it is a link like any other.
+    assert page.count(f'href="{max_.document["url"]}"') == 1
+    await sam.open("/@mia@hall.example")
+
+    anybody = well_formed(await Browser(oakfield).open(path))
+    assert anybody.count(f'href="{mia.document["url"]}"') > 0
+    assert 'href="/@mia@' not in anybody
+
+    await oakfield.block("far.example")
+    page = await sam.open(path)
+    assert "/@max@far.example" not in page
+    assert f"/people/{twin_row.id}" not in page
+    assert page.count(f'href="{max_.document["url"]}"') == 2
+
+
+async def test_times_are_those_of_the_school_s_own_clock(town: Town) -> None:
+    oakfield, hall = await town.school("oakfield"), await town.stranger("hall")
+    lee, mia = await oakfield.staff("lee"), hall.person("mia")
+    note = await lee.say("Who comes?")
+    for when in ("2026-07-04T13:05:00Z", "2026-01-04T13:05:00Z", "0001-01-01T00:00:00Z"):
+        answer = mia.create("I do", inReplyTo=note["id"], published=when, cc=[lee.uri])
+        assert (await mia.send(oakfield.shared_inbox, answer)).status == 202
+    await town.settle()
+    page = await Browser(oakfield).open(note["url"].removeprefix(oakfield.url))
+    assert '<time datetime="2026-09-01T08:00:00Z">1 September 2026, 09:00</time>' in page
+    assert '<time datetime="2026-07-04T13:05:00Z">4 July 2026, 14:05</time>' in page
+    assert '<time datetime="2026-01-04T13:05:00Z">4 January 2026, 13:05</time>' in page
+    assert " UTC<" not in page.replace("January 1, 00:00 UTC", "")
 
 
 async def test_finding_says_plainly_why_nothing_was_found(town: Town) -> None:

@@ -15,6 +15,7 @@ from storage import (
     likes,
     notifications,
     objects,
+    peers,
     tables,
     timelines,
 )
@@ -32,6 +33,24 @@ def test_a_member_of_staff_is_found_by_name_whatever_its_letter_case(tx: Transac
     assert actors.by_id(tx, ada.id) == ada
     assert actors.by_ids(tx, [ada.id, ada.id, 1]) == {ada.id: ada}
     assert actors.local_by_username(tx, "ben") is None
+
+
+def test_who_is_mentioned_is_found_if_our_people_may_see_them(tx: Transaction) -> None:
+    ada, bob = person(tx, "ada"), colleague(tx, "bob")
+    eve, mia = colleague(tx, "eve", "blocked.example"), colleague(tx, "mia")
+    gone = [colleague(tx, "max"), person(tx, "lee")]
+    for actor in gone:
+        actors.bury(tx, actor.id)
+    office = person(tx, "actor", kind="Application")
+    peers.set_policy(tx, "blocked.example", "blocked")
+    group = colleague(tx, "Mia", uri="https://riverside.example/groups/mia")
+    everybody = (ada, bob, eve, mia, *gone, office)
+    found = actors.mentioned(tx, [*(actor.uri for actor in everybody), "https://x.example/nobody"])
+    assert found.actors == {actor.uri: actor for actor in (ada, bob, mia)}
+    assert found.shared == {mia.uri}
+    actors.bury(tx, group.id)
+    assert actors.mentioned(tx, [mia.uri]).shared == frozenset()
+    assert actors.mentioned(tx, []).actors == {}
 
 
 @pytest.mark.parametrize("kind", ["Person", "Group"])

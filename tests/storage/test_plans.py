@@ -1,12 +1,15 @@
 """What happens often goes by an index, however much a school has kept."""
 
+import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Engine, event
 
+from pages import entries
 from storage import (
     actors,
     arrivals,
@@ -190,6 +193,19 @@ def test_publishing_looks_at_no_more_than_it_concerns(sqlite_tx: Transaction) ->
     assert scans(plans(sqlite_tx, publish)) == []
 
 
+def test_what_waits_of_an_edited_post_is_found_by_indexes(sqlite_tx: Transaction) -> None:
+    uri = "https://oakfield.example/objects/1"
+
+    def edit(tx: Transaction) -> None:
+        published.unsent(tx, uri)
+        deliveries.overtake(tx, 7, uri)
+
+    steps = plans(sqlite_tx, edit)
+    assert scans(steps) == []
+    assert sum("ix_published_object (object_uri=?)" in step for step in steps) == 2
+    assert not any("ix_deliveries_waiting" in step for step in steps), steps
+
+
 def test_deleting_looks_at_no_more_than_it_concerns(sqlite_tx: Transaction) -> None:
     written = post(sqlite_tx, person(sqlite_tx, "ada"))
     steps = plans(sqlite_tx, lambda tx: objects.bury(tx, written.id, {"type": "Tombstone"}))
@@ -217,6 +233,28 @@ def test_polls_are_found_when_they_are_due_and_read_by_their_post(sqlite_tx: Tra
     steps += plans(sqlite_tx, lambda tx: polls.of_posts(tx, ada.id, [asked.id]))
     steps += plans(sqlite_tx, lambda tx: polls.vote(tx, asked.id, ada.id, 0, None))
     assert not any("TEMP B-TREE" in step for step in steps), steps
+    assert scans(steps) == []
+
+
+def test_everybody_whom_a_page_of_posts_mentions_is_found_at_once_by_indexes(
+    sqlite_tx: Transaction,
+) -> None:
+    ada, bob = person(sqlite_tx, "ada"), colleague(sqlite_tx, "bob")
+    named = (bob, colleague(sqlite_tx, "ben"))
+    written = []
+    for who in named:
+        said = post(sqlite_tx, ada, content=f'<a href="{who.uri}">{who.handle}</a>')
+        tags = {"tag": [{"type": "Mention", "href": who.uri}]}
+        written.append(replace(said, document=json.dumps(tags)))
+
+    def ask(tx: Transaction) -> None:
+        for who, shown in zip(named, entries.of(tx, ada, written), strict=True):
+            assert f'href="/{who.handle}"' in shown.html
+
+    steps = plans(sqlite_tx, ask)
+    looks = [step for step in steps if " others " in step]
+    assert len(looks) == 1, steps
+    assert "ix_actors_handle" in looks[0], looks
     assert scans(steps) == []
 
 

@@ -10,11 +10,12 @@ from federation import keys as federation_keys
 from federation import proofs
 from federation.errors import BadSignature, Malformed
 from outbox.publish import WIRE_LIMIT, publish
-from storage import announces, deliveries, keys, objects, peers, tables
+from storage import announces, deliveries, keys, objects, peers, published, tables
 from storage.actors import Actor
 from storage.audience import NOBODY, Viewer
 from storage.database import Transaction
-from tests.storage.people import colleague, follow
+from storage.deliveries import Ending, Parcel
+from tests.storage.people import colleague, follow, later
 from tests.storage.teachers import (
     PUBLIC,
     document,
@@ -342,7 +343,7 @@ def test_waiting_deliveries_of_a_lane_keep_the_order_of_publishing(
     tx: Transaction, alice: Actor, bob: Actor
 ) -> None:
     note = says(tx, alice)
-    does(tx, alice, type="Update", object={"id": note["id"], "content": "Lab 3 is free"})
+    edits(tx, alice, note, "Lab 3 is free")
     says(tx, alice)
     assert lane_to(tx, bob) == ["Create", "Update", "Create"]
 
@@ -351,8 +352,97 @@ def test_waiting_deliveries_of_a_lane_keep_the_order_of_publishing(
     assert lane_to(tx, bob) == ["Create", "Delete"]
 
 
-def lane_to(tx: Transaction, reader: Actor) -> list[str]:
-    """What waits for the school of that reader, in order."""
+def test_what_waits_of_a_post_says_what_it_says_now(
+    tx: Transaction, alice: Actor, bob: Actor
+) -> None:
+    note = says(tx, alice, "Lab 2 is free", cc=[bob.uri], to=[PUBLIC])
+    create = create_of(tx, alice)
+    before = sent(tx, bob)
+    other = says(tx, alice, "Lab 2 is large")
+    edits(tx, alice, note, "Lab 3 is free, ask @head")
+    edits(tx, alice, note, "Lab 4 is free")
+
+    first, unchanged, update = sent(tx, bob)
+    assert [first["type"], unchanged["type"], update["type"]] == ["Create", "Create", "Update"]
+    assert unchanged["object"]["id"] == other["id"]
+    assert unchanged["object"]["content"] == other["content"]
+    # The same activity as before, with other words and a proof of them.
+    assert first["object"] == update["object"]
+    assert first["object"]["content"] == "Lab 4 is free"
+    same = ("@context", "id", "type", "actor", "to", "cc", "published")
+    assert [first[name] for name in same] == [before[0][name] for name in same]
+    assert first["id"] == create
+    (method,) = proofs.method_of(first)
+    (key,) = [key for key in keys.of_actor(tx, alice.id) if key.uri == method]
+    proofs.verify(first, method, federation_keys.load(key.public), tx.now)
+    # Nobody here sees anything twice, and the outbox lists it once.
+    listed = published.outbox(tx, Viewer(alice.id, local=True), alice.id, before=None, limit=9)
+    assert [one.object_uri for one in listed] == [other["id"], note["id"]]
+    assert told_here(tx, create) == [0]
+
+
+def test_an_edit_that_still_waits_gives_way_to_the_next_where_that_goes_too(
+    tx: Transaction, alice: Actor, bob: Actor
+) -> None:
+    carol = colleague(tx, "carol", "hillside.example")
+    follow(tx, carol, alice)
+    note = says(tx, alice)
+    brought(tx, bob)
+    edits(tx, alice, note, "Lab 3 is free")
+    (was,) = sent(tx, bob)
+    edits(tx, alice, note, "Lab 4 is free")
+
+    # Bob's school has the post; Carol's gets it whole, and both get the edit once.
+    (edit,) = sent(tx, bob)
+    assert (edit["type"], edit["object"]["content"]) == ("Update", "Lab 4 is free")
+    assert edit["id"] != was["id"]
+    assert lane_to(tx, carol) == ["Create", "Update"]
+    reasons = set(tx.execute(select(tables.deliveries.c.reason)).scalars())
+    assert reasons == {None, "edited before it was sent"}
+
+
+def test_who_was_blocked_meanwhile_gets_neither_the_old_words_nor_the_new(
+    tx: Transaction, alice: Actor
+) -> None:
+    bob, carol = colleague(tx, "bob"), colleague(tx, "carol", "hillside.example")
+    note = says(tx, alice, to=[bob.uri, carol.uri])
+    does(tx, alice, type="Block", object=bob.uri)
+    edits(tx, alice, note, "Lab 3 is free")
+    assert lane_to(tx, bob) == ["Block"]
+    assert [got["object"]["content"] for got in sent(tx, carol)] == ["Lab 3 is free"] * 2
+
+
+def test_what_was_brought_everywhere_stays_as_it_was_sent(
+    tx: Transaction, alice: Actor, bob: Actor
+) -> None:
+    note = says(tx, alice)
+    (first,) = sent(tx, bob)
+    brought(tx, bob)
+    edits(tx, alice, note, "Lab 3 is free")
+    kept = published.own(tx, alice.id, create_of(tx, alice))
+    assert kept is not None
+    assert orjson.loads(kept.document) == first
+
+
+def edits(tx: Transaction, author: Actor, note: dict[str, Any], text: str) -> None:
+    later(tx, minutes=1)
+    does(tx, author, type="Update", object={"id": note["id"], "content": text})
+
+
+def waiting(tx: Transaction, reader: Actor) -> list[Parcel]:
     assert reader.peer_id is not None
-    lane = deliveries.batch(tx, reader.peer_id, 10)
-    return [orjson.loads(parcel.body)["type"] for parcel in lane]
+    return deliveries.batch(tx, reader.peer_id, 10)
+
+
+def sent(tx: Transaction, reader: Actor) -> list[dict[str, Any]]:
+    """What waits for the school of that reader, in order."""
+    return [orjson.loads(parcel.body) for parcel in waiting(tx, reader)]
+
+
+def brought(tx: Transaction, reader: Actor) -> None:
+    """All that waits for the school of that reader is there."""
+    deliveries.ended(tx, [Ending(parcel.id, "done") for parcel in waiting(tx, reader)])
+
+
+def lane_to(tx: Transaction, reader: Actor) -> list[str]:
+    return [activity["type"] for activity in sent(tx, reader)]

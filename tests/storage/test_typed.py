@@ -6,8 +6,10 @@ import orjson
 import pytest
 
 from federation import vocabulary
+from federation.addresses import Rules
 from federation.errors import Malformed, Refused
-from outbox import typed
+from federation.vocabulary import MOST_MENTIONS
+from outbox import acting, typed
 from storage import actors, blocks, hashtags, objects, polls
 from storage.actors import Actor
 from storage.database import Transaction
@@ -340,3 +342,11 @@ def test_a_program_that_sends_everything_back_changes_what_it_changed(
     changed = edits(tx, alice, uri, contentMap=None)["object"]
     assert changed["content"] == "<p>Lab</p>"
     assert "contentMap" not in changed
+
+
+def test_no_more_handles_are_looked_up_here_than_a_post_may_mention(tx: Transaction) -> None:
+    wanted = [f"p{number}@riverside.example" for number in range(MOST_MENTIONS + 3)]
+    for handle in wanted:
+        colleague(tx, handle.partition("@")[0])
+    known = acting._known_by_handle(tx, "open", ["head", *wanted], Rules())
+    assert [*known] == wanted[:MOST_MENTIONS]

@@ -4,6 +4,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
+from zoneinfo import ZoneInfo
 
 import orjson
 from aiohttp import web
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 ACTIVITY = "application/activity+json"
 HTML = "text/html"
+LONDON = ZoneInfo("Europe/London")
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -125,7 +127,7 @@ class TownSchool:
             ca_file=str(self.town.authority.file),
             own=frozenset({self.host}),
         )
-        self.server = Server(house, database, client, rules, self.mode, self.town.clock)
+        self.server = Server(house, database, client, rules, self.mode, self.town.clock, LONDON)
         self._open = True
         await database.write(_found, house)
         await self.listen()

@@ -10,6 +10,7 @@ from federation.errors import Malformed
 from outbox import wording
 from outbox.audience import Audience, inboxes
 from storage.actors import Actor
+from storage.reports import MOST_POSTS
 
 PUBLIC = "https://www.w3.org/ns/activitystreams#Public"
 NOW = datetime(2026, 9, 1, 8, 30, tzinfo=UTC)
@@ -105,6 +106,7 @@ def create(**note: Any) -> dict[str, Any]:
         {"type": "Delete", "object": {"id": BOB.uri, "type": "Tombstone"}},
         {"type": "Update", "object": {"id": BOB.uri, "content": "Lab 3", "summary": None}},
         {"type": "Update", "object": {"id": ALICE.uri, "name": "Alice", "publicKey": {}}},
+        {"type": "Flag", "object": [BOB.uri] * (1 + MOST_POSTS)},
     ],
 )
 def test_what_the_standard_knows_may_be_sent(activity: dict[str, Any]) -> None:
@@ -134,6 +136,7 @@ def test_what_the_standard_knows_may_be_sent(activity: dict[str, Any]) -> None:
         ({"type": "Undo", "object": {"type": "Like"}}, "object"),
         ({"type": "Update", "object": {"content": "no id"}}, "object"),
         ({"type": "Update", "object": {"id": BOB.uri, "colour": "red"}}, "object"),
+        ({"type": "Flag", "object": [BOB.uri] * (2 + MOST_POSTS)}, "object"),
         ({"type": "Travel", "object": BOB.uri}, "type must be one of"),
         ({"type": ["Create"], "object": {}}, "type must be one of"),
         ({"object": {}}, "type must be one of"),

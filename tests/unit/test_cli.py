@@ -195,7 +195,8 @@ def test_people_are_readmitted_and_removed(
     for word in ("suspend", "readmit", "token", "password"):
         refused(staffroom("staff", word, "alice", *data), "nobody here is called alice")
     refused(staffroom("staff", "remove", "alice", "--yes", *data), "nobody here is called alice")
-    refused(staffroom("staff", "add", "alice", "--name", "Alice", *data), "alice is taken")
+    add = staffroom("staff", "add", "Alice", "--name", "Alice", *data)
+    refused(add, "Alice was removed, and their username is never given again")
 
 
 def test_where_the_school_is_may_be_said_before_the_command(
@@ -257,6 +258,28 @@ def test_other_servers_are_allowed_blocked_and_taken_off_the_list(
     refused(staffroom("peers", "block", "oakfield.example", *data), "is this school")
     assert "riversid.example" not in staffroom("peers", "list", *data).out
     assert "good.example" not in staffroom("peers", "list", *data).out
+
+
+@pytest.mark.parametrize("words", [(), ("staff",), ("peers",), ("reports",), ("config",)])
+def test_half_a_command_is_answered_with_what_there_is(
+    staffroom: Staffroom, words: tuple[str, ...]
+) -> None:
+    said = staffroom(*words)
+    assert (said.status, said.out) == (2, "")
+    assert said.complaint.startswith(f"Usage: {' '.join(('staffroom', *words))} [OPTIONS] COMMAND")
+    assert "Example:" in said.complaint
+
+
+def test_an_empty_list_says_so_to_who_sits_there_and_nothing_to_a_program(
+    staffroom: Staffroom, oakfield: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = ("--data", str(oakfield))
+    for words in (("reports", "list"), ("reports", "list", "--all"), ("peers", "list")):
+        assert staffroom(*words, *data).out == ""
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert staffroom("reports", "list", *data).out == "no open reports\n"
+    assert staffroom("reports", "list", "--all", *data).out == "no reports\n"
+    assert staffroom("peers", "list", *data).out.startswith("no other servers yet")
 
 
 def test_settings_are_described(staffroom: Staffroom) -> None:

@@ -3,6 +3,7 @@
 import stat
 from datetime import timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -59,6 +60,12 @@ def test_what_others_sent_is_kept_for_half_a_year_unless_somebody_says_for_how_l
     assert settings(for_ever).federation.remote_copies is None
 
 
+def test_a_school_elsewhere_says_whose_clock_its_pages_show() -> None:
+    assert settings(OAKFIELD).server.time_zone == ZoneInfo("Europe/London")
+    paris = {"STAFFROOM_SERVER__TIME_ZONE": " Europe/Paris "}
+    assert settings(OAKFIELD, paris).server.time_zone == ZoneInfo("Europe/Paris")
+
+
 @pytest.mark.parametrize(
     ("section", "key", "value", "said"),
     [
@@ -68,6 +75,10 @@ def test_what_others_sent_is_kept_for_half_a_year_unless_somebody_says_for_how_l
         ("server", "port", True, "server.port must be a port number"),
         ("server", "port", "many", "server.port must be a port number"),
         ("server", "name", 7, "server.name must be a text"),
+        ("server", "time_zone", "London", "server.time_zone must be a time zone such as"),
+        ("server", "time_zone", "Europe", "server.time_zone must be a time zone such as"),
+        ("server", "time_zone", "../etc/passwd", "server.time_zone must be a time zone such as"),
+        ("server", "time_zone", 1, "server.time_zone must be a time zone such as"),
         ("server", "trusted_proxies", ["everyone"], "server.trusted_proxies must be"),
         ("server", "public_url", "oakfield.example", "server.public_url must be an address"),
         ("server", "public_url", "https://oakfield.example/x", "server.public_url must be"),

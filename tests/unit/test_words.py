@@ -3,6 +3,7 @@
 import pytest
 
 from pages import words
+from pages.words import Mentioned
 
 HERE = "oakfield.example"
 
@@ -69,6 +70,41 @@ def test_a_word_with_a_hash_leads_to_what_we_have_under_it() -> None:
     # Only a whole word counts as one; the rest is a link like any other.
     long = '<a href="https://evil.example/" class="hashtag">#maths and more</a>'
     assert shown(long).endswith("(evil.example)</span>")
+
+
+BOB = "https://riverside.example/users/bob"
+PEOPLE = {BOB: Mentioned("/@bob@riverside.example", "@bob@riverside.example")}
+
+
+@pytest.mark.parametrize(
+    ("inside", "marked"),
+    [
+        ("@bob@riverside.example", False),
+        ("@<span>bob</span>", True),
+        ("@lee", True),
+        ("@bob@bank.example", True),
+        ("bank.example/login", True),
+    ],
+)
+def test_a_name_leads_to_our_page_about_them_and_says_their_server(
+    inside: str, marked: bool
+) -> None:
+    html = str(words.shown(f'<a class="u-url mention" href="{BOB}">{inside}</a>', HERE, PEOPLE))
+    led = f'<a class="mention" href="/@bob@riverside.example">{inside}</a>'
+    assert html == led + (' <span class="target">(riverside.example)</span>' if marked else "")
+
+
+def test_a_handle_elsewhere_than_its_server_names_the_person() -> None:
+    here = {BOB: Mentioned("/@bob@school.example", "@bob@school.example")}
+    named = words.shown(f'<a href="{BOB}">@bob@school.example</a>', HERE, here)
+    assert named == '<a class="mention" href="/@bob@school.example">@bob@school.example</a>'
+    other = words.shown(f'<a href="{BOB}">@eve@school.example</a>', HERE, here)
+    assert other.endswith("(riverside.example)</span>")
+
+
+def test_a_link_to_anybody_else_stays_as_it_is() -> None:
+    eve = f'<a href="{BOB}x">@eve@riverside.example</a>'
+    assert str(words.shown(eve, HERE, PEOPLE)) == shown(eve)
 
 
 def test_what_is_marked_is_clean() -> None:
