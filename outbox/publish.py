@@ -1,8 +1,9 @@
 """An activity of ours goes out: written, signed for and queued in the transaction of its cause.
 
 Serialised once; the bytes are kept as they will be sent, with a proof by their author inside
-(FEP-8b32), so that others may pass them on. Only an edit rewrites what still waits (`reword`). Who is to get them is one statement, whatever the
-number of followers. People of this school find it in `received`, like everybody else's.
+(FEP-8b32), so that others may pass them on. Only an edit rewrites what still waits (`reword`). Who
+is to get them is one statement, whatever the number of followers. People of this school find it in
+`received`, like everybody else's.
 https://www.w3.org/TR/activitypub/#client-to-server-interactions
 """
 
