@@ -54,6 +54,7 @@ class Actor:
     fetched_at: datetime | None
     moved_at: datetime | None = None  # when a Move led followers from or to them
     suspended_here: bool = False  # by our administrator: no word of theirs ends it
+    members: str | None = None  # of a project: the collection of its members
 
     @property
     def local(self) -> bool:
@@ -86,6 +87,7 @@ class RemoteFields:
     moved_to: str | None
     state: State
     document: str  # JSON text
+    members: str | None = None  # of a project
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +277,7 @@ def add_local(
     following: str | None,
     featured: str | None,
     approves_followers: bool = False,
+    members: str | None = None,
     document: dict[str, Any],
 ) -> Actor:
     """A new actor of this school. Raises UsernameTaken."""
@@ -301,6 +304,7 @@ def add_local(
         created_at=tx.now,
         updated_at=tx.now,
         fetched_at=None,
+        members=members,
     )
     if not sql.is_new(tx, actors, sql.row_of(actor)):
         raise UsernameTaken(f"{username} is taken")

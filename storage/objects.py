@@ -34,7 +34,7 @@ class Post:
     uri: str
     author_id: int
     type: str
-    audience: str  # public|unlisted|followers|school|direct
+    audience: str  # public|unlisted|followers|school|project|direct
     name: str | None
     summary: str | None
     content: str  # clean HTML
@@ -45,6 +45,7 @@ class Post:
     published_at: datetime
     edited_at: datetime | None
     deleted_at: datetime | None
+    project_id: int | None = None  # the actor of the project that it was written in
 
     @property
     def warning(self) -> str | None:
@@ -77,6 +78,7 @@ def add(
     published_at: datetime,
     recipients: Iterable[tuple[int, bool]],
     quotes: str | None = None,
+    project_id: int | None = None,
     id: int | None = None,  # noqa: A002  the column's word
 ) -> tuple[Post, bool]:
     """A post, and True if it is new. `recipients` are (actor, hidden) pairs.
@@ -100,6 +102,7 @@ def add(
         published_at=published_at,
         edited_at=None,
         deleted_at=None,
+        project_id=project_id,
     )
     if tx.execute(_WAS_BURIED, {"of_uri": uri, "of_author": author_id}).first() is not None:
         raise Clash(f"{uri} was deleted before it came")

@@ -25,6 +25,7 @@ class Published:
     document: bytes  # as sent, proof included
     forwarded: bool
     published_at: datetime
+    project_id: int | None  # the actor of the project whose members it is for
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,21 @@ def add(
     audience: str,
     document: bytes,
     forwarded: bool = False,
+    project_id: int | None = None,
 ) -> bool:
     """Keep an activity that goes out; false if this id went out already."""
-    row = Published(id, uri, actor_id, type, object_uri, audience, document, forwarded, tx.now)
+    row = Published(
+        id=id,
+        uri=uri,
+        actor_id=actor_id,
+        type=type,
+        object_uri=object_uri,
+        audience=audience,
+        document=document,
+        forwarded=forwarded,
+        published_at=tx.now,
+        project_id=project_id,
+    )
     return tx.execute(_insert(sql.on_postgresql(tx)), sql.row_of(row)).first() is not None
 
 

@@ -146,6 +146,8 @@ actors = Table(
     Column("followers", Text),
     Column("following", Text),
     Column("featured", Text),
+    # Of a project: the collection of its members, which is also the address of what is theirs.
+    Column("members", Text),
     Column("approves_followers", Boolean, nullable=False, server_default=false()),
     Column("moved_to", Text),
     _when("moved_at", nullable=True),  # when a Move led followers from or to them
@@ -157,6 +159,12 @@ actors = Table(
     _when("updated_at"),
     _when("fetched_at", nullable=True),
     Index("ix_actors_peer", "peer_id"),
+    Index(
+        "ix_actors_members",
+        "members",
+        sqlite_where=text("members IS NOT NULL"),
+        postgresql_where=text("members IS NOT NULL"),
+    ),
     Index("ix_actors_handle", text("lower(username)"), "host"),
     # One handle, one local actor, whatever its kind and letter case.
     Index(
@@ -262,6 +270,104 @@ blocks = Table(
     Index("ix_blocks_target", "target_id", "actor_id"),
 )
 
+# --- projects ----------------------------------------------------------------------------------
+
+# What a project says of itself beside what every actor does: ours, and those of other schools that
+# our people are in or were asked into. One that is private is known to its members alone.
+projects = Table(
+    "projects",
+    metadata,
+    Column("actor_id", BigInteger, ForeignKey("actors.id", ondelete="CASCADE"), primary_key=True),
+    Column("openness", Text, nullable=False),  # open|private
+    # Ours: whether a role goes with a member who moves school, or a lead is asked: automatic|ask
+    Column("moves", Text, nullable=False, server_default="automatic"),
+    _when("starts_at", nullable=True),
+    _when("ends_at", nullable=True),
+    _when("created_at"),
+)
+
+# Who is in a project, who asks to be and who is asked; and who was, with what role and how long.
+# Of a project of ours this is the truth, of others it is what its host said last.
+memberships = Table(
+    "memberships",
+    metadata,
+    _id(),
+    _to("actors", "project_id"),
+    _to("actors", "actor_id"),
+    Column("role", Text, nullable=False),  # lead|editor|observer
+    Column("state", Text, nullable=False),  # asked|invited|member
+    Column("uri", Text, nullable=False),  # of the Join, Invite or Add that it began with
+    # Who they were before they moved school: their role ends when this one begins.
+    _to("actors", "formerly_id", nullable=True),
+    _when("created_at"),
+    _when("began_at", nullable=True),
+    _when("ended_at", nullable=True),
+    Index(
+        "uq_memberships_now",
+        "project_id",
+        "actor_id",
+        unique=True,
+        sqlite_where=text("ended_at IS NULL"),
+        postgresql_where=text("ended_at IS NULL"),
+    ),
+    Index("ix_memberships_project", "project_id", "state", "id"),
+    Index("ix_memberships_actor", "actor_id", "state", "id"),
+    Index("ix_memberships_formerly", "formerly_id"),
+    Index("ix_memberships_uri", "uri"),
+)
+
+# --- who moves school --------------------------------------------------------------------------
+
+# One of our people who goes to another school (out), or came from one (in). What is still to be
+# done for them is done in steps, each of which is written down with its outcome.
+moves = Table(
+    "moves",
+    metadata,
+    _id(),
+    _to("actors", "actor_id"),
+    Column("direction", Text, nullable=False),  # out|in
+    _to("actors", "other_id"),  # who they are there, or were
+    Column("list", Text),  # in: which of their lists is being read, null when all are
+    Column("next_page", Text),  # in: where it goes on
+    Column("pages", Integer, nullable=False, server_default="0"),  # read so far
+    Column("failures", Integer, nullable=False, server_default="0"),  # in a row
+    Column("last_error", Text),
+    _when("due_at", nullable=True),  # the next step; null when nothing is left to do
+    _when("created_at"),
+    _when("ended_at", nullable=True),
+    UniqueConstraint("actor_id", "direction", "other_id"),
+    Index(
+        "ix_moves_due",
+        "due_at",
+        sqlite_where=text("due_at IS NOT NULL"),
+        postgresql_where=text("due_at IS NOT NULL"),
+    ),
+    Index("ix_moves_other", "other_id"),
+)
+
+# What goes along, one by one.
+moved_things = Table(
+    "moved_things",
+    metadata,
+    _to("moves", "move_id", primary_key=True),
+    Column("kind", Text, primary_key=True),  # follower|following|project|block
+    Column("uri", Text, primary_key=True),  # of the actor who follows, is followed, is blocked …
+    Column("outcome", Text, nullable=False),  # waiting|asked|moved|refused|unreachable
+    Column("reason", Text),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    _when("due_at", nullable=True),  # the next try; null when there is none
+    _when("changed_at"),
+    Index("ix_moved_things_outcome", "move_id", "outcome"),
+    Index("ix_moved_things_uri", "uri", "kind"),
+    Index(
+        "ix_moved_things_due",
+        "move_id",
+        "due_at",
+        sqlite_where=text("due_at IS NOT NULL"),
+        postgresql_where=text("due_at IS NOT NULL"),
+    ),
+)
+
 # --- what people say ---------------------------------------------------------------------------
 
 # Posts, ours and copies of others'. `document` is the JSON as we show it: ours as made, others'
@@ -273,7 +379,9 @@ objects = Table(
     Column("uri", Text, nullable=False, unique=True),
     _to("actors", "author_id"),
     Column("type", Text, nullable=False),
-    Column("audience", Text, nullable=False),  # public|unlisted|followers|school|direct
+    # public|unlisted|followers|school|project|direct
+    Column("audience", Text, nullable=False),
+    Column("project_id", BigInteger),  # the actor of the project that it was written in
     Column("name", Text),
     Column("summary", Text),
     Column("content", Text, nullable=False, server_default=""),  # clean HTML
@@ -286,6 +394,13 @@ objects = Table(
     _when("deleted_at", nullable=True),
     Index("ix_objects_author", "author_id", "id"),
     Index("ix_objects_in_reply_to", "in_reply_to", "id"),
+    Index(
+        "ix_objects_project",
+        "project_id",
+        "id",
+        sqlite_where=text("project_id IS NOT NULL"),
+        postgresql_where=text("project_id IS NOT NULL"),
+    ),
     Index(
         "ix_objects_quotes",
         "quotes",
@@ -423,6 +538,7 @@ received = Table(
     Column("reason", Text),
     _when("due_at"),
     _when("claimed_until", nullable=True),
+    Column("waits_for", Text),  # put off until this server can be reached
     _when("received_at"),
     UniqueConstraint("uri", "actor_uri", "owner_id"),
     Index(
@@ -437,6 +553,12 @@ received = Table(
         "actor_uri",
         sqlite_where=text("claimed_until IS NOT NULL"),
         postgresql_where=text("claimed_until IS NOT NULL"),
+    ),
+    Index(
+        "ix_received_waits_for",
+        "waits_for",
+        sqlite_where=text("waits_for IS NOT NULL"),
+        postgresql_where=text("waits_for IS NOT NULL"),
     ),
     Index("ix_received_received_at", "received_at"),
 )
@@ -507,7 +629,7 @@ notifications = Table(
     metadata,
     _id(),
     _to("actors", "owner_id"),
-    # follow|request|mention|reply|like|announce|accepted|poll|move
+    # follow|request|mention|reply|like|announce|accepted|poll|move|invite|join|joined
     Column("kind", Text, nullable=False),
     _to("actors", "actor_id"),
     _to("objects", "object_id", nullable=True),
@@ -546,11 +668,18 @@ published = Table(
     Column("type", Text, nullable=False),
     Column("object_uri", Text),
     Column("audience", Text, nullable=False),
+    Column("project_id", BigInteger),  # the actor of the project whose members it is for
     Column("document", LargeBinary, nullable=False),
     Column("forwarded", Boolean, nullable=False, server_default=false()),
     _when("published_at"),
     Index("ix_published_actor", "actor_id", "id"),
     Index("ix_published_object", "object_uri"),
+    Index(
+        "ix_published_project",
+        "project_id",
+        sqlite_where=text("project_id IS NOT NULL"),
+        postgresql_where=text("project_id IS NOT NULL"),
+    ),
 )
 
 # One row per activity and distinct inbox. Rows wait in the lane of their peer, in order.

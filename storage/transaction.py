@@ -8,7 +8,7 @@ transaction, so it may be run again after a deadlock.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVarTuple, overload
 
 from sqlalchemy import Connection, CursorResult, Engine, event
@@ -46,6 +46,8 @@ class School:
     url: str  # https://host, without a slash at the end
     name: str
     secret: bytes = field(repr=False)  # 32 bytes; private keys in rows are encrypted with it
+    # How long whoever moved to another account stays there, before anybody is led on.
+    between_moves: timedelta = timedelta(days=7)
 
 
 def utcnow() -> datetime:
