@@ -66,8 +66,9 @@ async def signer_of(server: Server, request: web.Request) -> Actor | None:
 async def note_knock(server: Server, request: web.Request) -> None:
     """A signed GET of what is open to everybody is a sign of life, if we hold the key already.
 
-    A school that starts knocks like this. Nothing is fetched for it, or two schools that look
-    each other up would do so for ever; a signature that does not hold changes nothing.
+    A school that starts knocks like this. Its key is fetched only where something waits for that
+    server, and would ask it anyhow, or two schools that look each other up would do so for ever; a
+    signature that does not hold changes nothing.
     """
     if not _signed(request):
         return
@@ -75,7 +76,10 @@ async def note_knock(server: Server, request: web.Request) -> None:
         message = _message(server, request)
         claim = signatures.read(message)
         host = addresses.authority(claim.key_id, server.rules)
-        key = await server.database.read(_known_key, server.mode, host, claim.key_id)
+        key, wanted = await server.database.read(_known_key, server.mode, host, claim.key_id)
+        if key is None and wanted:
+            signatures.screen(claim, message, server.now())
+            key = await remote.key(server, claim.key_id)
         if key is not None:
             signatures.verify(claim, message, federation_keys.load(key.public), server.now())
             await _heard(server, key)
@@ -83,9 +87,10 @@ async def note_knock(server: Server, request: web.Request) -> None:
         return
 
 
-def _known_key(tx: Transaction, mode: str, host: str, key_id: str) -> Key | None:
+def _known_key(tx: Transaction, mode: str, host: str, key_id: str) -> tuple[Key | None, bool]:
+    """The key, if we hold it, and whether anything here waits for that server."""
     admission.admit(tx, mode, host)
-    return keys.by_uri(tx, key_id)
+    return keys.by_uri(tx, key_id), peers.is_awaited(tx, host)
 
 
 def _signed(request: web.Request) -> bool:

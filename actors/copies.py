@@ -7,7 +7,8 @@ without bto and bcc.
 from datetime import timedelta
 from typing import Any
 
-from actors import local, reading, remote
+from actors import audiences, local, reading, remote
+from actors.audiences import Intended
 from actors.reading import Reading
 from actors.server import Server
 from federation import addresses, vocabulary
@@ -16,11 +17,14 @@ from federation.errors import Malformed, Refused
 from federation.vocabulary import Addressing
 from storage import actors, follows, hashtags, objects, polls
 from storage.actors import Actor
+from storage.audience import OPEN
 from storage.database import Transaction
 from storage.objects import Post
 
 # Times in documents are whole seconds: within one nothing was changed, and nothing is older.
 AT_ONCE = timedelta(seconds=1)
+
+PAST_THE_HOST = "what is said in a project comes from the project itself"
 
 # --- having it from its own server ---------------------------------------------------------------
 
@@ -70,17 +74,20 @@ def keep(
     *,
     rules: Rules,
     owner_id: int = 0,
+    checked: Intended | None = None,
 ) -> Post:
     """Keep a post with its audience and those of us whom it names; again: recipients join.
 
-    `addressed` is what its author said, `owner_id` whose personal inbox it came to. Raises
-    Malformed, and Refused for the id of another's post or of one that was deleted before, and for
-    a vote: that is no post, whatever brings it.
+    `addressed` is what its author said, `owner_id` whose personal inbox it came to, `checked` who
+    it is for where it came the right way for the project that it may be written in. Raises
+    Malformed, and Refused for the id of another's post or of one that was deleted before, for what
+    a project alone can bring, and for a vote: that is no post, whatever brings it.
     """
     found = reading.read(document, rules, tx.now)
     if is_vote(tx, document, rules):
         raise Refused("a vote is no post")
-    kind = local.audience_of(tx, author, addressed)
+    meant = checked or _past_projects(tx, author, addressed)
+    kind, project = meant.kind, meant.project
     named = local.our_people(tx, (*addressed.to, *addressed.cc), rules)
     hidden = local.our_people(tx, addressed.hidden, rules)
     recipients = {person.id: True for person in hidden}
@@ -103,15 +110,26 @@ def keep(
             document=vocabulary.without_hidden(document),
             published_at=found.published_at,
             recipients=recipients.items(),
+            project_id=None if project is None else project.id,
         )
     except objects.Clash as clash:
         raise Refused(str(clash)) from clash
+    if project is not None and not new and {kind, post.audience} <= {*OPEN}:
+        objects.into_project(tx, post.id, project.id)
     if new:
         if found.hashtags or found.poll:
             _file(tx, post, found)
         if found.edited_at is not None and found.edited_at > found.published_at + AT_ONCE:
             _replace(tx, post, found, document)
     return post
+
+
+def _past_projects(tx: Transaction, author: Actor, addressed: Addressing) -> Intended:
+    """Who that is for which no project brings: in none it is, and not for the members of one."""
+    kind = audiences.of(tx, author, addressed).kind
+    if kind == "project":
+        raise Refused(PAST_THE_HOST)
+    return Intended(kind)
 
 
 def is_vote(tx: Transaction, document: dict[str, Any], rules: Rules) -> bool:

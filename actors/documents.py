@@ -20,6 +20,7 @@ from federation import vocabulary
 from federation.errors import BadSignature
 from storage import actors, blocks, burials, follows, keys, likes, objects, published
 from storage import featured as featured_rows
+from storage import projects as project_rows
 from storage.actors import Actor
 from storage.audience import NOBODY, Viewer
 from storage.database import Transaction
@@ -110,12 +111,20 @@ def _led_to(uri: str) -> web.Response:
 
 async def actor_with_page(request: web.Request) -> web.Response:
     """`/@NAME` for servers: people pass on the address of the page they look at. It leads to the
-    id; whether there is anybody, and for whom, is answered there."""
-    school = request.app[SERVER].school
+    id; whether there is anybody, and for whom, is answered there. A private project is nobody."""
+    server = request.app[SERVER]
     name = request.match_info["name"].lower()
     if name == local.SCHOOL_USERNAME:
-        return _led_to(local.school_uri(school))
-    return _led_to(f"{school.url}/users/{name}")
+        return _led_to(local.school_uri(server.school))
+    found = await server.database.read(_open_project, name)
+    return _led_to(found or local.user_uri(server.school, name))
+
+
+def _open_project(tx: Transaction, name: str) -> str | None:
+    found = actors.local_by_username(tx, name)
+    if found is None or found.type != "Group" or project_rows.hidden(tx, None, found):
+        return None
+    return found.uri
 
 
 async def instance(request: web.Request) -> web.Response:
@@ -152,9 +161,9 @@ def _actor_document(tx: Transaction, uri: str) -> tuple[int, dict[str, Any]] | N
 
 
 async def inbox(request: web.Request) -> web.Response:
-    """An inbox is for putting things into; nobody reads it from outside."""
+    """An inbox is for putting things into; nobody reads it from outside, be it there or not."""
     server = request.app[SERVER]
-    await server.database.read(_owner, _uri(server, request))
+    await server.database.read(_owner, NOBODY, _uri(server, request))
     raise web.HTTPMethodNotAllowed(request.method, ["POST"], headers={"Cache-Control": PRIVATE})
 
 
@@ -213,38 +222,47 @@ def _activity_document(found: Shown) -> dict[str, Any]:
         return document
     now = vocabulary.without_hidden(json.loads(found.post_now))
     now.pop("@context", None)
-    if document.get("object") == now:
-        return document
+    return _saying(document, now)
+
+
+def _saying(activity: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """An activity with its post as it is now, be it inside another that a project passes on."""
+    before = activity.get("object")
+    if before == now or not isinstance(before, dict):
+        return activity
+    inside = vocabulary.id_of(before) != vocabulary.id_of(now)
+    after = _saying(before, now) if inside else now
     # The proof was for other words.
-    return {name: value for name, value in document.items() if name != "proof"} | {"object": now}
+    return {name: said for name, said in activity.items() if name != "proof"} | {"object": after}
 
 
 # --- lists -------------------------------------------------------------------------------------
 
-# How many there are, and those before a place (at most so many): pairs of that place and an item.
-Count = Callable[[Transaction, Viewer, Actor], int]
+# How many there are, None where the reader may not know of the list; and those before a place (at
+# most so many): pairs of that place and an item.
+Count = Callable[[Transaction, Viewer, Actor], int | None]
 Rows = Callable[[Transaction, Viewer, Actor, int | None, int], list[tuple[int, Any]]]
 
 
 async def outbox(request: web.Request) -> web.Response:
     """What one of ours published, as far as this reader may see it."""
-    return await _listing(request, _count_outbox, _outbox)
+    return await listing(request, _count_outbox, _outbox)
 
 
 async def followers(request: web.Request) -> web.Response:
-    return await _listing(request, _count_followers, _followers, names_people=True)
+    return await listing(request, _count_followers, _followers, names_people=True)
 
 
 async def following(request: web.Request) -> web.Response:
-    return await _listing(request, _count_following, _following, names_people=True)
+    return await listing(request, _count_following, _following, names_people=True)
 
 
 async def liked(request: web.Request) -> web.Response:
     """What one of ours liked, as far as this reader may see it."""
-    return await _listing(request, _count_liked, _liked)
+    return await listing(request, _count_liked, _liked)
 
 
-async def _listing(
+async def listing(
     request: web.Request, count: Count, rows: Rows, *, names_people: bool = False
 ) -> web.Response:
     """A list, or a page of it. One that `names_people` tells strangers only how many they are:
@@ -278,12 +296,14 @@ def _read_listing(
     paged: bool,
     names_people: bool,
 ) -> dict[str, Any] | None:
-    owner = _owner(tx, uri)
+    owner = _owner(tx, viewer, uri)
     if owner is None:
         return None
     if names_people and viewer.actor_id and blocks.between(tx, viewer.actor_id, owner.id):
         return None
     total = count(tx, viewer, owner)
+    if total is None:
+        return None
     if not paged:
         return collections.collection(uri, total)
     found, more = collections.cut(
@@ -298,12 +318,15 @@ def _read_listing(
     )
 
 
-def _owner(tx: Transaction, uri: str) -> Actor | None:
+def _owner(tx: Transaction, viewer: Viewer, uri: str) -> Actor | None:
     """The active actor of ours whose list this is: `…/users/NAME/outbox` belongs to NAME.
 
-    Raises 410 for the lists of somebody who was removed.
+    Whoever may not know of a project does not learn of its lists, not by their size, nor by their
+    end. Raises 410 for the lists of somebody who was removed.
     """
     found = actors.by_uri(tx, uri.rpartition("/")[0])
+    if found is not None and project_rows.hidden(tx, viewer.actor_id, found):
+        return None
     if found is not None and found.local and found.state == "deleted":
         raise web.HTTPGone(headers={"Cache-Control": PRIVATE, "Vary": VARY})
     return found if found is not None and found.local and found.state == "active" else None
@@ -364,7 +387,7 @@ async def featured(request: web.Request) -> web.Response:
 
 
 def _featured(tx: Transaction, viewer: Viewer, uri: str) -> dict[str, Any] | None:
-    owner = _owner(tx, uri)
+    owner = _owner(tx, viewer, uri)
     if owner is None:
         return None
     posts = featured_rows.of_actor(tx, viewer, owner.id)

@@ -43,6 +43,11 @@ def user_uri(school: School, username: str) -> str:
     return f"{school.url}/users/{username}"
 
 
+def in_projects(school: School, uri: str) -> bool:
+    """Whether this can be the address of a project of this school, or of its list of members."""
+    return uri.startswith(f"{school.url}/projects/")
+
+
 def create_school(tx: Transaction) -> None:
     """The instance actor and the school itself, with their keys. Again: nothing happens."""
     school = tx.school
@@ -80,8 +85,11 @@ def add(
     said: profile.Profile,
     summary: str = "",
     listed: bool = True,
+    members: str | None = None,
 ) -> Actor:
     """An actor of ours with its keys; `listed`: with lists of its own (followers and the like).
+
+    `members` is the list of who is in it, for a project. A project follows nobody.
 
     Raises actors.UsernameTaken.
     """
@@ -97,8 +105,9 @@ def add(
         shared_inbox=f"{tx.school.url}/inbox",
         outbox=f"{uri}/outbox",
         followers=f"{uri}/followers" if listed else None,
-        following=f"{uri}/following" if listed else None,
+        following=f"{uri}/following" if listed and kind != "Group" else None,
         featured=f"{uri}/featured" if listed else None,
+        members=members,
         document=said.document(),
     )
     for algorithm, fragment in FRAGMENTS.items():
@@ -194,6 +203,8 @@ def document(school: School, actor: Actor, listed: list[Key]) -> dict[str, Any]:
     }
     if actor.moved_to:
         shown["movedTo"] = actor.moved_to
+        # For the new account alone: whom they blocked here is blocked there too.
+        shown["blocked"] = f"{actor.uri}/blocked"
     if actor.type == "Person":
         shown["attachment"] = _fields(school, said)
     return shown
@@ -215,6 +226,8 @@ def _last_words(actor: Actor, listed: list[Key]) -> dict[str, Any]:
 def _lists(actor: Actor) -> dict[str, Any]:
     if actor.followers is None:
         return {}
+    if actor.type == "Group":
+        return {"followers": actor.followers, "featured": actor.featured}
     return {
         "followers": actor.followers,
         "following": actor.following,

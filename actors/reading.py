@@ -39,6 +39,7 @@ NEVER_POSTS = remote.ACTOR_TYPES | {
     "Flag", "Follow", "Ignore", "Invite", "Join", "Leave", "Like", "Listen", "Lock", "Move",
     "Offer", "Read", "Reject", "Remove", "TentativeAccept", "TentativeReject", "Travel", "Undo",
     "Update", "View", "CryptographicKey", "Emoji", "Hashtag", "Key", "Link", "Mention", "Multikey",
+    "Relationship",
 }  # fmt: skip
 
 

@@ -6,8 +6,9 @@ them have one origin (PROTOCOL §1.4, SECURITY R2–R4, R9).
 """
 
 import json
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from actors import admission, profile
 from actors.budget import Overspent
@@ -24,7 +25,7 @@ from federation.errors import (
     WireError,
 )
 from federation.keys import Listed
-from storage import actors, keys
+from storage import actors, keys, projects
 from storage.actors import Actor, RemoteFields
 from storage.database import Transaction
 from storage.keys import Key
@@ -77,15 +78,20 @@ async def _keep(server: Server, document: dict[str, Any]) -> Actor:
 def save(tx: Transaction, read: RemoteFields, listed: list[Listed] | None) -> Actor:
     """Keep an actor, and exactly the keys that its document lists now; with None those it had.
 
-    Raises Gone for one that was deleted (they do not come back), Refused for a key that belongs
-    to somebody else.
+    A stub takes nothing away of what a private project told us itself, and from then on nobody
+    here sees it but who is in it or was asked. Raises Gone for one that was deleted (they do not
+    come back), Refused for a key that belongs to somebody else.
     """
     known = actors.by_uri(tx, read.uri)
     if known is not None and known.local:
         raise Refused(f"{read.uri} is one of ours")
     if known is not None and known.state == "deleted":
         raise Gone(read.uri, 410)
+    said = json.loads(read.document) if read.type == "Group" else {}
+    if known is not None and is_stub(said):
+        read = _as_known(read, known)
     saved = actors.save_remote(tx, read)
+    _keep_openness(tx, saved, said)
     if listed is None:
         return saved
     try:
@@ -97,6 +103,56 @@ def save(tx: Transaction, read: RemoteFields, listed: list[Listed] | None) -> Ac
     except keys.KeyTaken as taken:
         raise Refused(f"a key of {read.uri} belongs to another actor") from taken
     return saved
+
+
+# --- projects ----------------------------------------------------------------------------------
+
+
+def is_stub(document: dict[str, Any]) -> bool:
+    """Whether this is all that a private project tells a server: its keys and its inbox."""
+    nameless = not {"preferredUsername", "name", "nameMap"} & document.keys()
+    return nameless and "Group" in vocabulary.types_of(document)
+
+
+def openness(document: dict[str, Any]) -> Literal["open", "private"]:
+    """Whether a project says that it is there for its members alone. Mobilizon's words."""
+    said = vocabulary.id_of(document.get("openness")) or ""
+    return "private" if said.rpartition("#")[2] == "invite_only" else "open"
+
+
+def _as_known(read: RemoteFields, known: Actor) -> RemoteFields:
+    """The stub of a project that told us more before: only its inbox counts."""
+    return replace(
+        read,
+        username=known.username,
+        name=known.name,
+        summary=known.summary,
+        url=known.url,
+        shared_inbox=known.shared_inbox,
+        outbox=known.outbox,
+        followers=known.followers,
+        following=known.following,
+        featured=known.featured,
+        members=known.members,
+        document=known.document,
+    )
+
+
+def _keep_openness(tx: Transaction, saved: Actor, document: dict[str, Any]) -> None:
+    """Who serves a stub is private. What is whole and has members was shown to our instance actor,
+    so it is for everybody; whether it calls itself private is for its own word to us to say."""
+    if is_stub(document):
+        known = projects.get(tx, saved.id)
+        if known is None or not known.private:
+            projects.add(tx, saved.id, openness="private")
+    elif saved.members is not None and "openness" in document and openness(document) == "open":
+        projects.add(
+            tx,
+            saved.id,
+            openness="open",
+            starts_at=vocabulary.moment(document.get("startTime")),
+            ends_at=vocabulary.moment(document.get("endTime")),
+        )
 
 
 # --- reading a document ------------------------------------------------------------------------
@@ -122,6 +178,7 @@ def fields(document: dict[str, Any], rules: Rules) -> RemoteFields:
         raise Malformed(f"{uri} has no inbox on its own server")
     username = _username(document, uri)
     summary = vocabulary.text_of(document.get("summary"), document.get("summaryMap"))
+    members = document.get("members") if kind == "Group" else None
     return RemoteFields(
         uri=uri,
         peer_host=host,
@@ -141,6 +198,7 @@ def fields(document: dict[str, Any], rules: Rules) -> RemoteFields:
         moved_to=_link(vocabulary.id_of(document.get("movedTo")), rules),
         state="suspended" if document.get("suspended") is True else "active",
         document=json.dumps(_trimmed(document), ensure_ascii=False, separators=(",", ":")),
+        members=_beside(members, uri, rules),
     )
 
 
@@ -153,6 +211,8 @@ def _username(document: dict[str, Any], uri: str) -> str:
     """The part before the @ of the handle. One that could be read as a whole handle is refused,
     or as several in a row: whoever answers such a name would write to others as well."""
     username = vocabulary.text_of(document.get("preferredUsername"))
+    if is_stub(document):
+        username = uri.rstrip("/").rpartition("/")[2][: profile.NAME_LIMIT]
     if not username or username != content.one_line(username, profile.NAME_LIMIT):
         raise Malformed(f"{uri} has no usable preferredUsername")
     if any(character in "@/\\?#%<>\"',;" or character.isspace() for character in username):
@@ -189,6 +249,8 @@ def _trimmed(document: dict[str, Any]) -> dict[str, Any]:
         kept["attachment"] = vocabulary.many(kept["attachment"])[: profile.FIELDS]
     if "alsoKnownAs" in kept:
         kept["alsoKnownAs"] = aliases(document)
+    if isinstance(kept.get("members"), dict):
+        kept["members"] = vocabulary.id_of(kept["members"])
     return kept
 
 

@@ -16,8 +16,9 @@ ROLES: dict[str, accounts.Role] = {"admin": "admin", "staff": "staff"}
 RESERVED = frozenset(
     {
         "abuse", "actor", "admin", "administrator", "all", "everyone", "help", "hostmaster",
-        "info", "instance", "members", "moderator", "noreply", "postmaster", "public", "relay",
-        "root", "school", "security", "staff", "staffroom", "support", "system", "webmaster",
+        "info", "instance", "members", "moderator", "new", "noreply", "postmaster", "projects",
+        "public", "relay", "root", "school", "security", "staff", "staffroom", "support",
+        "system", "webmaster",
     }
 )  # fmt: skip
 

@@ -14,19 +14,17 @@ from federation import addresses
 from federation import webfinger as discovery
 from federation.addresses import Rules
 from federation.errors import Malformed
-from storage import actors
+from storage import actors, projects
 from storage.actors import Actor
 from storage.database import School, Transaction
 
 OPEN = {"Access-Control-Allow-Origin": "*", "Cache-Control": "private, max-age=60"}
 RESOURCE_LIMIT = 2_048
-SERVICE = "https://www.w3.org/ns/activitystreams#Service"
 
 
 async def webfinger(request: web.Request) -> web.Response:
-    """Who is that? Answers for people of this school only, whatever the letter case.
-
-    410 for those who left: their name is never given again.
+    """Who is that? Answers for people and open projects of this school only, whatever the letter
+    case. 410 for those who left: their name is never given again.
     """
     server = request.app[SERVER]
     asked = request.query.getall("resource", [])
@@ -54,7 +52,16 @@ def _jrd(tx: Transaction, resource: str, rules: Rules) -> dict[str, Any] | None:
     username, host = discovery.handle(resource, rules)
     if host != tx.school.host:
         return None
-    return _jrd_of(tx.school, actors.local_by_username(tx, username))
+    return _jrd_of(school, _by_name(tx, username))
+
+
+def _by_name(tx: Transaction, username: str) -> Actor | None:
+    return _not_hidden(tx, actors.local_by_username(tx, username))
+
+
+def _not_hidden(tx: Transaction, found: Actor | None) -> Actor | None:
+    """Who asks is not known here, so a private project is not there, nor was it ever."""
+    return None if found is None or projects.hidden(tx, None, found) else found
 
 
 def _jrd_of_address(tx: Transaction, url: str, rules: Rules) -> dict[str, Any] | None:
@@ -69,12 +76,12 @@ def _jrd_of_address(tx: Transaction, url: str, rules: Rules) -> dict[str, Any] |
         if described is not None and service is not None:
             described["subject"] = f"{school.url}/"
             described["links"].append(
-                {"rel": SERVICE, "type": "application/activity+json", "href": service.uri}
+                {"rel": discovery.SERVICE, "type": "application/activity+json", "href": service.uri}
             )
         return described
     if path.startswith("/@"):
-        return _jrd_of(school, actors.local_by_username(tx, path.removeprefix("/@")))
-    return _jrd_of(school, actors.by_uri(tx, school.url + path))
+        return _jrd_of(school, _by_name(tx, path.removeprefix("/@")))
+    return _jrd_of(school, _not_hidden(tx, actors.by_uri(tx, school.url + path)))
 
 
 def _jrd_of(school: School, actor: Actor | None) -> dict[str, Any] | None:

@@ -147,14 +147,20 @@ def _inbox(tx: Transaction, actor: Actor, before: int | None, paged: bool) -> di
 def _shown(arrival: Arrival) -> dict[str, Any]:
     """The activity as it came, with what it is about as it stands now.
 
-    Of what else it carries only the name is shown: whose words those are nobody has checked.
+    Of what else it carries only the name is shown: whose words those are nobody has checked. What
+    a project passes on is named, and shown with the post as well.
     """
     activity: dict[str, Any] = orjson.loads(arrival.body)
     for name in _CARRIED & activity.keys():
         activity[name] = _reference(activity[name])
     if arrival.post is not None:
-        activity["object"] = orjson.loads(arrival.post.document)
-        activity["object"].pop("@context", None)
+        now = orjson.loads(arrival.post.document)
+        now.pop("@context", None)
+        passed_on = activity["object"]
+        if isinstance(passed_on, dict) and arrival.type == "Announce" and "object" in passed_on:
+            # A project passes on what a member did with it.
+            now = {**passed_on, "object": now}
+        activity["object"] = now
     return {name: value for name, value in activity.items() if name not in ("bto", "bcc")}
 
 

@@ -66,13 +66,13 @@ _POST = {
     "url": True,
     "replies": True,
 }
-# What a profile holds; only some of it can be changed (`outbox/update.py` says which).
+# What a profile or a project holds; only some of it can be changed (`outbox/update.py` says which).
 # fmt: off
 _PROFILE: dict[str, Any] = dict.fromkeys((
     "type", "preferredUsername", "webfinger", "inbox", "outbox", "followers", "following", "liked",
     "featured", "endpoints", "url", "published", "updated", "manuallyApprovesFollowers",
     "publicKey", "assertionMethod", "name", "summary", "discoverable", "indexable", "suspended",
-    "alsoKnownAs", "attachment",
+    "alsoKnownAs", "attachment", "members", "openness", "attributedTo", "startTime", "endTime",
 ), True)
 # fmt: on
 
@@ -130,20 +130,38 @@ _UNDONE = {
     ]
 }
 
+# Somebody as a member of a project, and what they are there.
+_ROLE: dict[str, Any] = {"instrument": _LINE, "role": _LINE}
+_RELATIONSHIP = _shape(
+    {
+        "type": {"const": "Relationship"},
+        "subject": _REFERENCE,
+        "relationship": _LINE,
+        "object": _REFERENCE,
+        **_ROLE,
+    },
+    "type",
+    "object",
+)
+
 SHAPES = {
     "Create": _activity(_POSTED),
     "Update": _activity(_EDITED),
     "Delete": _activity(_REFERENCE),
     "Follow": _activity(_REFERENCE),
-    "Accept": _activity(_REFERENCE),
+    "Accept": _activity(_REFERENCE, **_ROLE),
     "Reject": _activity(_REFERENCE),
     "Undo": _activity(_UNDONE),
     "Like": _activity(_REFERENCE),
     "Announce": _activity(_REFERENCE),
     "Block": _activity(_REFERENCE),
     "Flag": _activity(_REPORTED, content=_LINE, forward={"type": "boolean"}),
-    "Add": _activity(_REFERENCE, target=_REFERENCE),
+    "Join": _activity(_REFERENCE, **_ROLE),
+    "Leave": _activity(_REFERENCE),
+    "Invite": _activity(_REFERENCE, target=_REFERENCE, **_ROLE),
+    "Add": _activity({"anyOf": [_REFERENCE, _RELATIONSHIP]}, target=_REFERENCE, **_ROLE),
     "Remove": _activity(_REFERENCE, target=_REFERENCE),
+    "Move": _activity(_REFERENCE, target=_REFERENCE),
 }
 _VALIDATORS = {name: jsonschema_rs.validator_for(shape) for name, shape in SHAPES.items()}
 

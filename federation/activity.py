@@ -42,7 +42,8 @@ class Activity:
 
     `fetched` holds the documents that were had from their own servers beforehand, by id;
     `owner_id` is whose inbox it came to, 0 for the shared one; `rules` are those it was read by,
-    so that whoever works on it compares addresses the same way.
+    so that whoever works on it compares addresses the same way. `passed_on_by` is the id of the
+    group that announced it, where it did not come from its own actor.
     """
 
     json: dict[str, Any]
@@ -52,6 +53,7 @@ class Activity:
     fetched: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     owner_id: int = 0
     rules: Rules = field(default_factory=Rules)
+    passed_on_by: str | None = None
 
     @property
     def object(self) -> Any:

@@ -35,6 +35,8 @@ CONTEXT: Final[list[Any]] = [
         "fep044f": "https://w3id.org/fep/044f#",
         "schema": "http://schema.org#",
         "wf": "https://purl.archive.org/socialweb/webfinger#",
+        "mz": "https://joinmobilizon.org/ns#",
+        "forge": "https://forgefed.org/ns#",
         "manuallyApprovesFollowers": "as:manuallyApprovesFollowers",
         "movedTo": {"@id": "as:movedTo", "@type": "@id"},
         "sensitive": "as:sensitive",
@@ -54,6 +56,10 @@ CONTEXT: Final[list[Any]] = [
         "PropertyValue": "schema:PropertyValue",
         "value": "schema:value",
         "webfinger": "wf:webfinger",
+        "blocked": {"@id": "https://purl.archive.org/socialweb/blocked#blocked", "@type": "@id"},
+        "members": {"@id": "mz:members", "@type": "@id"},
+        "openness": {"@id": "mz:openness", "@type": "@id"},
+        "hasMember": "forge:hasMember",
     },
 ]
 """What every document of ours begins with. Each term that we send is explained by it: a peer that
@@ -167,11 +173,15 @@ def _best_language(languages: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Addressing:
-    """Whom something is for, as its author wrote it; `hidden` is bto and bcc."""
+    """Whom something is for, as its author wrote it; `hidden` is bto and bcc.
+
+    `audience` are those among them that the property of that name holds: the group it is said in.
+    """
 
     to: tuple[str, ...] = ()
     cc: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
+    audience: tuple[str, ...] = ()
 
     @property
     def everyone(self) -> tuple[str, ...]:
@@ -192,7 +202,7 @@ def addressing(activity: dict[str, Any]) -> Addressing:
     to = _recipients(sources, ("to",))
     cc = _recipients(sources, ("cc", "audience"), but=to)
     hidden = _recipients(sources, ("bto", "bcc"), but=to + cc)
-    return Addressing(to, cc, hidden)
+    return Addressing(to, cc, hidden, _recipients(sources, ("audience",)))
 
 
 def _recipients(

@@ -24,6 +24,7 @@ Kind = Literal["Person", "Group"]
 T = TypeVar("T")
 
 JRD_TYPE: Final = "application/jrd+json"
+SERVICE: Final = "https://www.w3.org/ns/activitystreams#Service"
 
 _JRD_TYPES: Final = frozenset({JRD_TYPE, "application/json"})
 _ACCEPT: Final = f"{JRD_TYPE}, application/json"
@@ -100,6 +101,26 @@ async def _confirmation(asked: Awaitable[Found], host: str) -> Found:
         return await asked
     except Gone:
         raise Refused(f"{host} does not know them by this name") from None
+
+
+async def service(client: Client, host: str, *, signer: Signer | None = None) -> str:
+    """The id of the actor that stands for the server of this host itself (FEP-d556).
+
+    Raises Gone where it says of none, Malformed for one on another server, Unreachable.
+    """
+
+    async def ask(url: str) -> str:
+        own_address = quote(url.removesuffix(_PATH) + "/", safe="")
+        answer = await client.get(f"{url}?resource={own_address}", signer=signer, accept=_ACCEPT)
+        check_found(url, answer, client.rules)
+        for link in many(activity.parse(answer.body).get("links")):
+            if isinstance(link, dict) and link.get("rel") == SERVICE:
+                actor = link.get("href")
+                if isinstance(actor, str) and addresses.same_origin(actor, url, client.rules):
+                    return actor
+        raise Malformed(f"{host} names no actor that stands for it")
+
+    return await at(host, _PATH, client.rules, ask)
 
 
 def jrd(subject: str, actor_uri: str, page_url: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 https://www.w3.org/TR/activitypub/#announce-activity-inbox
 """
 
-from actors import copies, local
+from actors import audiences, copies
 from federation import vocabulary
 from federation.activity import Activity
 from federation.errors import Refused
@@ -20,19 +20,23 @@ def receive(tx: Transaction, activity: Activity) -> None:
     """Note it and show the post to the announcer's followers. Raises Refused.
 
     Nobody widens another's audience: what is not open to all only its author passes on, and
-    everyone still sees only what they may.
+    everyone still sees only what they may. What a project passes on was written in it: its members
+    have what is theirs already.
     """
     actor = concerned.sender(tx, activity)
     concerned.not_taken_back(tx, activity)
     post = _post(tx, activity, actor)
+    its_own = post.project_id == actor.id
+    if its_own and post.audience not in OPEN:
+        return
     if post.audience not in OPEN and post.author_id != actor.id:
         raise Refused("what is not public is passed on by its author only")
-    kind = local.audience_of(tx, actor, vocabulary.addressing(activity.json))
+    kind = audiences.of(tx, actor, vocabulary.addressing(activity.json)).kind
     announces.add(tx, uri=activity.id, actor_id=actor.id, object_id=post.id, audience=kind)
     if kind != "direct":  # else it is for whom it names, in their inbox
         timelines.place(tx, post.id, post.author_id, announced_by=actor.id)
     author = actors.by_id(tx, post.author_id)
-    if author is not None:
+    if author is not None and not its_own:
         concerned.notify(tx, author, "announce", actor, post)
 
 

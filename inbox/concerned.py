@@ -3,11 +3,20 @@
 https://www.w3.org/TR/activitypub/#inbox-delivery
 """
 
-from actors import copies, local
+from actors import audiences, copies, local
 from federation import vocabulary
 from federation.activity import Activity
 from federation.errors import Refused
-from storage import actors, arrivals, audience, blocks, notifications, objects, received
+from storage import (
+    actors,
+    arrivals,
+    audience,
+    blocks,
+    memberships,
+    notifications,
+    objects,
+    received,
+)
 from storage.actors import Actor
 from storage.audience import Viewer
 from storage.database import Transaction
@@ -49,12 +58,25 @@ def not_taken_back(tx: Transaction, activity: Activity) -> None:
         raise Refused("it was taken back before it came")
 
 
+def under_its_own_id(tx: Transaction, activity: Activity, project: Actor, person: Actor) -> None:
+    """Raise Refused for a Join or Invite under the id of another one, which is answered by it."""
+    if memberships.is_taken(tx, activity.id, project.id, person.id):
+        raise Refused("the id of something else that waits for an answer")
+
+
 def notify(
-    tx: Transaction, owner: Actor, kind: Kind, actor: Actor, post: Post | None = None
+    tx: Transaction,
+    owner: Actor,
+    kind: Kind,
+    actor: Actor,
+    post: Post | None = None,
+    *,
+    anew: bool = False,
 ) -> None:
     """Tell one of our people, unless it is their own doing or about a post they may not see.
 
-    Nobody is told anything of whom they block, or who blocks them.
+    Nobody is told anything of whom they block, or who blocks them. `anew`: what was told before
+    is told as if for the first time.
     """
     if not owner.local or owner.type != "Person" or owner.id == actor.id:
         return
@@ -68,6 +90,7 @@ def notify(
         kind=kind,
         actor_id=actor.id,
         object_id=None if post is None else post.id,
+        anew=anew,
     )
 
 
@@ -77,7 +100,11 @@ def note_arrival(tx: Transaction, activity: Activity, received_id: int) -> None:
     if author is None or silent(tx, activity):
         return
     addressed = vocabulary.addressing(activity.json)
-    kind = local.audience_of(tx, author, addressed)
+    meant = audiences.of(tx, author, addressed)
+    kind, project = meant.kind, meant.project
+    its_own = project is not None and project.id == author.id
+    if kind == "project" and not its_own:
+        return  # everybody hears of it from the project
     owners = {person.id for person in local.our_people(tx, addressed.everyone, activity.rules)}
     if activity.type in ABOUT_THEIR_OBJECT:
         owners |= _about(tx, activity)
@@ -90,6 +117,7 @@ def note_arrival(tx: Transaction, activity: Activity, received_id: int) -> None:
         owners=owners,
         followers_of=author.id if kind in {"public", "unlisted", "followers"} else None,
         everyone=kind == "school",
+        members_of=author.id if its_own else None,
     )
 
 

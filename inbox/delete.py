@@ -4,7 +4,7 @@ from federation import vocabulary
 from federation.activity import Activity
 from federation.errors import Refused
 from inbox import concerned, posts
-from storage import actors, objects
+from storage import actors, deliveries, objects
 from storage.database import Transaction
 
 
@@ -27,4 +27,5 @@ def receive(tx: Transaction, activity: Activity) -> None:
     elif post.author_id != actor.id:
         raise Refused("only its author deletes a post")
     elif post.deleted_at is None:
+        deliveries.withdraw(tx, post.uri)
         objects.bury(tx, post.id, vocabulary.tombstone(post.uri, post.type, tx.now))

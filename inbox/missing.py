@@ -19,7 +19,7 @@ from federation.activity import Activity
 from federation.errors import BadSignature, Malformed, Refused, Unreachable
 from inbox import concerned, dispatch, posts
 from inbox.dispatch import Handler, Screen
-from storage import actors, objects
+from storage import actors, objects, published
 from storage.database import Transaction
 from storage.keys import Key
 
@@ -30,6 +30,11 @@ DEADLINE = 30.0
 
 # Inner activities whose object may be had from its own server when nobody vouches for them.
 OF_A_POST = frozenset({"Create", "Update"})
+# What concerns others than its first copy did, when a project passes it on.
+FOR_OTHERS = frozenset({"Join"})
+
+# Activities that name people, who need not be asked again once they are known.
+ABOUT_PEOPLE = frozenset({"Add", "Invite"})
 
 
 async def supplied(server: Server, activity: Activity) -> tuple[Activity, ...]:
@@ -121,10 +126,17 @@ def _wanted(
         if activity.type != "Update" and objects.by_uri(tx, uri) is not None:
             continue
         admission.admit(tx, mode, host)
+        if activity.type in ABOUT_PEOPLE and _met(tx, uri):
+            continue
         named = vocabulary.id_of(subject)
         if named is not None:
             found.append(named)
     return found
+
+
+def _met(tx: Transaction, uri: str) -> bool:
+    known = actors.by_uri(tx, uri)
+    return known is not None and known.fetched_at is not None
 
 
 # --- an activity inside an Announce ---------------------------------------------------------------
@@ -147,8 +159,11 @@ async def _unwrapped(server: Server, announce: Activity) -> tuple[Activity, ...]
     Without it the post it is about is had from its own server, and anything else is dropped.
     """
     inner = dispatch.typed(activities.read(vocabulary.one(announce.object), announce.rules))
+    inner = replace(inner, passed_on_by=announce.actor)
     about = vocabulary.id_of(inner.object)
     boost = replace(announce, json={**announce.json, "object": about})
+    if addresses.authority(inner.actor, inner.rules) == server.school.host:
+        return await _of_ours(server, inner, boost)
     if not await _proven(server, inner):
         if inner.type not in OF_A_POST:
             raise Refused("an activity of somebody else, without their proof")
@@ -167,6 +182,23 @@ async def _proven(server: Server, inner: Activity) -> bool:
     except BadSignature:
         return False
     return True
+
+
+async def _of_ours(server: Server, inner: Activity, boost: Activity) -> tuple[Activity, ...]:
+    """What one of our own people did comes back. It had its effect when they did it, and counts
+    as our own record says it; a request is there for others here to see."""
+    sent = await server.database.read(_as_sent, inner)
+    if sent is None:
+        raise Refused("nobody here did that")
+    if inner.type == "Create":
+        return (boost,)
+    return (replace(inner, json=activities.parse(sent)),) if inner.type in FOR_OTHERS else ()
+
+
+def _as_sent(tx: Transaction, inner: Activity) -> bytes | None:
+    actor = actors.by_uri(tx, inner.actor)
+    known = None if actor is None else published.own(tx, actor.id, inner.id)
+    return None if known is None else known.document or None
 
 
 async def prove(server: Server, activity: Activity) -> None:

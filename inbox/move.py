@@ -1,20 +1,24 @@
 """Someone has another account now, and whoever follows them follows them there.
 
 FEP-7628, https://swicg.github.io/activitypub-data-portability/: both accounts must say so. The old
-one by sending this, the new one in its own document, as its own server serves it just now.
+one by sending this, the new one in its own document, as its own server serves it just now. Blocks
+about the old account hold for the new one too, the roles in our projects go along, and so do our
+followers, the first few in the same commit and the others soon (`outbox/going_along.py`). Whom
+somebody follows who came to our school is followed up there (`outbox/moving.py`).
 """
 
-from actors import profile, remote
-from federation import keys, vocabulary
+from actors import moving, remote
+from federation import addresses, keys, vocabulary
 from federation.activity import Activity
 from federation.errors import Refused, WireError
-from inbox import concerned
-from outbox import follow, parting
-from storage import actors, follows, standing
+from inbox import concerned, projects
+from outbox import block, going_along
+from storage import actors, blocks, moves, received, standing
 from storage.actors import Actor
 from storage.database import Transaction
 
-LATELY = "they moved less than a week ago"
+# What servers call the account of one person.
+PERSONAL = frozenset({"Person", "Service"})
 
 
 def screen(tx: Transaction, activity: Activity) -> None:
@@ -22,33 +26,61 @@ def screen(tx: Transaction, activity: Activity) -> None:
     old = concerned.sender(tx, activity)
     if vocabulary.uri_of(activity.object, activity.rules) != old.uri:
         raise Refused("nobody moves anybody else")
-    if vocabulary.uri_of(activity.target, activity.rules) == old.uri:
+    target = vocabulary.uri_of(activity.target, activity.rules)
+    if target == old.uri:
         raise Refused("they moved to where they were")
-    if old.moved_at is not None and tx.now - old.moved_at < standing.BETWEEN_MOVES:
-        raise Refused(LATELY)
+    if old.local:
+        # Checked and noted when it was sent.
+        if old.moved_to != target:
+            raise Refused("they did not move there")
+    elif moving.stays_until(tx, old) is not None:
+        raise Refused(_lately(tx))
 
 
 def receive(tx: Transaction, activity: Activity) -> None:
-    """Note the move, tell our people who follow them, and let those follow the new account.
+    """Note the move; whoever of us follows, blocks or works with them does so there.
 
-    Raises Refused unless both accounts say so, and for a second move within a week.
+    Raises Refused unless both accounts say so, and for a second move within the time set.
     """
     screen(tx, activity)
     concerned.not_taken_back(tx, activity)
     old = concerned.sender(tx, activity)
     new = _target(tx, activity, old)
-    if not standing.move(tx, old.id, new.uri):
-        raise Refused(LATELY)
-    for uri, follower in follows.our_followers(tx, old.id):
-        _take_along(tx, follower, old, new, uri)
+    if not old.local and not standing.move(tx, old.id, new.uri):
+        raise Refused(_lately(tx))
+    for blocker in blocks.blockers_of(tx, old.id):
+        _keep_apart(tx, blocker, new)
+    going_along.begin(tx, old, new)
+    projects.carry_over(tx, old, new)
+    if new.local and not _came_before(tx, new, old):
+        moves.begin(tx, new.id, "in", old.id, due_at=tx.now)
+        # A project that heard of it sooner than we waits with what it said.
+        received.heard(tx, addresses.authority(old.uri, activity.rules), tx.now)
+
+
+def _came_before(tx: Transaction, new: Actor, old: Actor) -> bool:
+    """Whether they came from there already, and did not leave since: some servers say it again,
+    and whom they follow here no more is not to be followed for that."""
+    for one in moves.of_actor(tx, new.id):
+        if one.direction == "out":
+            return False
+        if one.other_id == old.id:
+            return True
+    return False
+
+
+def _lately(tx: Transaction) -> str:
+    return f"they moved less than {moving.in_days(tx)} ago"
 
 
 def _target(tx: Transaction, activity: Activity, old: Actor) -> Actor:
     """The new account, which names the old one among its own; raises Refused for any other."""
     uri = vocabulary.uri_of(activity.target, activity.rules)
+    new: Actor | None
     if uri.startswith(f"{tx.school.url}/"):
         new = actors.by_uri(tx, uri)
-        known_as = profile.of(new).aliases if new is not None and new.local else ()
+        if new is None or not new.local:
+            raise Refused("the new account does not say that it was the old one")
     else:
         document = activity.fetched.get(vocabulary.id_of(activity.target) or "")
         if document is None:
@@ -57,26 +89,17 @@ def _target(tx: Transaction, activity: Activity, old: Actor) -> Actor:
         if vocabulary.uri_of(document, activity.rules) != uri:
             raise Refused("the new account has another id than the one it is called by")
         new = remote.save(tx, read, keys.listed(document))
-        known_as = tuple(vocabulary.uris_of(remote.aliases(document), activity.rules))
-    if new is None or old.uri not in known_as:
-        raise Refused("the new account does not say that it was the old one")
-    if new.state != "active" or new.moved_to:
-        raise Refused("the new account is suspended, or moved on itself")
+    moving.confirmed(old, new, activity.rules)
+    if new.type != old.type and not {new.type, old.type} <= PERSONAL:
+        raise Refused("people go to accounts of their own, and groups to groups")
     return new
 
 
-def _take_along(tx: Transaction, follower: Actor, old: Actor, new: Actor, uri: str) -> None:
-    """One of ours follows the new account in the place of the old one, and is told.
-
-    Whoever cannot follow it, because they are kept apart or it is themselves, only leaves the old.
-    """
-    follows.remove(tx, follower.id, old.id)
-    if not old.local:
-        parting.unfollow(tx, follower, old, uri)
-    concerned.notify(tx, follower, "move", new)
-    if follows.get(tx, follower.id, new.id) is not None:
+def _keep_apart(tx: Transaction, blocker: Actor, new: Actor) -> None:
+    """One of ours wants nothing to do with the new account either; the old block stays."""
+    if blocker.id == new.id or blocks.get(tx, blocker.id, new.id) is not None:
         return
     try:
-        follow.send(tx, follower, {"type": "Follow", "object": new.uri})
+        block.send(tx, blocker, {"type": "Block", "object": new.uri})
     except WireError:
         return

@@ -10,7 +10,7 @@ from federation import addresses, vocabulary
 from federation.activity import Activity
 from federation.errors import Refused
 from federation.vocabulary import Addressing
-from inbox import concerned
+from inbox import concerned, passing_on
 from storage import actors, audience, objects, timelines
 from storage.actors import Actor
 from storage.audience import Viewer
@@ -64,7 +64,11 @@ def welcome(
     author: Actor,
     addressed: Addressing,
 ) -> None:
-    """A post has come: keep it, show it to those who follow its author, tell whom it concerns."""
+    """A post has come: keep it, show it to those who follow its author, tell whom it concerns.
+
+    What is said in a project is shown to its members. Raises Refused where that may not be.
+    """
+    checked = passing_on.intended(tx, activity, author, addressed)
     if author.local:
         post = objects.by_uri(tx, vocabulary.uri_of(document, activity.rules))
         if post is None:
@@ -77,6 +81,7 @@ def welcome(
             addressed,
             rules=activity.rules,
             owner_id=activity.owner_id,
+            checked=checked,
         )
     if post.deleted_at is not None:
         return

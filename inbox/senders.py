@@ -17,12 +17,16 @@ from federation.addresses import Rules
 from federation.errors import BadSignature, Gone, Malformed, Refused
 from federation.signatures import Claim, Message
 from inbox import concerned, missing
-from storage import actors, peers
+from storage import actors, peers, projects
 from storage import keys as key_rows
+from storage.actors import Actor
 from storage.database import Transaction
 
 SHARED = 0
 LEFT = -1  # the inbox of somebody who works here no more
+PROJECTS = "/projects/"
+# What nobody passes on, whatever proof is inside.
+FIRST_HAND = frozenset({"Accept", "Add", "Invite", "Join", "Leave", "Reject", "Remove"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +60,17 @@ async def known(
 ) -> Standing:
     """What we know about the sender, from a minute's memory or one look; 403 if we do not talk.
 
-    What is remembered is asked again in the transaction that keeps what came.
+    What is remembered is asked again in the transaction that keeps what came. The inbox of a
+    project is looked up each time: who is in it, or was invited, may have changed just now.
     """
     hosts = hosts_of(activity, claim, server.rules)
     not_in_our_name(server.school.host, hosts)
     if isinstance(claim, BadSignature):
         return await server.database.read(_look, server.mode, hosts, None, activity.actor, path)
     name = _name(activity, claim, path)
-    remembered: Standing | None = server.standings.recall(name, server.now())
+    remembered: Standing | None = None
+    if not path.startswith(PROJECTS):
+        remembered = server.standings.recall(name, server.now())
     if remembered is not None:
         return remembered
     return await server.database.read(_look, server.mode, hosts, claim.key_id, activity.actor, path)
@@ -117,12 +124,15 @@ def _look(
         signer=None if signer is None else signer.uri,
         signer_state=None if signer is None else signer.state,
         actor_state=None if actor is None else actor.state,
-        owner_id=inbox_at(tx, path),
+        owner_id=inbox_at(tx, path, signer or actor),
     )
 
 
-def inbox_at(tx: Transaction, path: str) -> int | None:
-    """Whose inbox is at this path: SHARED, LEFT, or None for nobody's."""
+def inbox_at(tx: Transaction, path: str, sender: Actor | None) -> int | None:
+    """Whose inbox is at this path: SHARED, LEFT, or None for nobody's.
+
+    A private project has one only for those who are in it or were invited, be it there or gone.
+    """
     if path == "/inbox":
         return SHARED
     place, _, inbox = path.rpartition("/")
@@ -133,11 +143,12 @@ def inbox_at(tx: Transaction, path: str) -> int | None:
         owner = actors.local_by_username(tx, username)
         if owner is not None and owner.type != "Person":
             return None
-    elif place in {"/actor", "/school"}:
+    elif folder == "/projects" or place in {"/actor", "/school"}:
         owner = actors.by_uri(tx, f"{tx.school.url}{place}")
     else:
         return None
-    if owner is None:
+    knows = None if sender is None else sender.id
+    if owner is None or projects.hidden(tx, knows, owner):
         return None
     return LEFT if owner.state == "deleted" else owner.id
 
@@ -229,9 +240,27 @@ async def gone_by_its_own_word(server: Server, activity: Activity, standing: Sta
 
 
 async def speaks_for_itself(server: Server, activity: Activity, standing: Standing) -> None:
-    """401 unless the key is the actor's, or the actor's own proof is inside (FEP-8b32)."""
-    if standing.signer != activity.actor:
-        await missing.prove(server, activity)
+    """401 unless the key is the actor's, or the actor's own proof is inside (FEP-8b32).
+
+    What settles who is in a project, and what an actor says of itself, is not believed from whom
+    it was once told: they could say it again when it holds no more. Its own server may bring it.
+    """
+    if standing.signer == activity.actor:
+        return
+    if standing.signer is None or not _same_server(standing.signer, activity):
+        not_from_others(activity)
+    await missing.prove(server, activity)
+
+
+def not_from_others(activity: Activity) -> None:
+    """401 for what is between its actor and us."""
+    about_itself = activity.type == "Update" and vocabulary.id_of(activity.object) == activity.actor
+    if about_itself or activity.type in FIRST_HAND:
+        raise BadSignature(f"{activity.type} comes from its own actor, or not at all")
+
+
+def _same_server(signer: str, activity: Activity) -> bool:
+    return addresses.same_origin(signer, activity.actor, activity.rules)
 
 
 def allowed_to(kind: str, standing: Standing) -> None:

@@ -71,6 +71,8 @@ def point_to(tx: Transaction, mode: str, activity: Activity) -> None:
     post = None if uri is None else objects.by_uri(tx, uri)
     if post is None or post.deleted_at is not None:
         return
+    if post.audience == "project":
+        return  # what else was said among its members nobody gives to our school as such
     cause = Cause(activity.id, mode, activity.rules)
     _climb(tx, cause, post, depth=1)
     if post.quotes is not None:

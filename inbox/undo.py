@@ -1,4 +1,5 @@
-"""Someone takes back a follow, a like, an announcement, a block, a report, or a pin.
+"""Someone takes back a follow, a like, an announcement, a block, a report, a pin, or that they
+asked to be in a project.
 
 https://www.w3.org/TR/activitypub/#undo-activity-inbox
 """
@@ -9,10 +10,22 @@ from typing import Any
 from federation import addresses, vocabulary
 from federation.activity import Activity
 from federation.errors import Refused
-from inbox import concerned, featured
-from storage import actors, announces, blocks, follows, likes, objects, received, reports
+from inbox import concerned, featured, projects
+from storage import (
+    actors,
+    announces,
+    blocks,
+    follows,
+    likes,
+    memberships,
+    moved_things,
+    objects,
+    received,
+    reports,
+)
 from storage.actors import Actor
 from storage.database import Transaction
+from storage.memberships import Membership
 
 
 def receive(tx: Transaction, activity: Activity) -> None:
@@ -39,7 +52,7 @@ def _by_id(tx: Transaction, activity: Activity, actor: Actor, uri: str) -> bool:
     follow = follows.by_uri(tx, uri)
     if follow is not None:
         _own(actor, follow.follower_id)
-        return follows.remove(tx, follow.follower_id, follow.followee_id)
+        return _no_more(tx, actor, follow.followee_id)
     like = likes.by_uri(tx, uri)
     if like is not None:
         _own(actor, like.actor_id)
@@ -56,7 +69,26 @@ def _by_id(tx: Transaction, activity: Activity, actor: Actor, uri: str) -> bool:
     if report is not None:
         _own(actor, report.reporter.id)
         return reports.close(tx, report.id)
+    known = memberships.by_uri(tx, uri)
+    if known is not None:
+        return _project(tx, activity, actor, known)
     return _pinned(tx, activity, actor, uri)
+
+
+def _project(tx: Transaction, activity: Activity, actor: Actor, known: Membership) -> bool:
+    """Undo a Join, by who asked; or an Invite, by the project of another school that asked."""
+    projects.directly(activity)
+    project = actors.by_id(tx, known.project_id)
+    if project is None:
+        return False
+    if known.state == "invited" and not project.local:
+        _own(actor, project.id)
+        return memberships.end(tx, project.id, known.actor_id)
+    _own(actor, known.actor_id)
+    if not project.local:
+        return False
+    projects.leave(tx, project, actor)
+    return True
 
 
 def _pinned(tx: Transaction, activity: Activity, actor: Actor, uri: str) -> bool:
@@ -82,6 +114,8 @@ def _by_description(
     remove = REMOVALS.get(kind)
     if remove is None:
         return False
+    if kind == "Join":
+        projects.directly(activity)
     if kind in PINS:
         featured.check(actor, subject.get("target"), activity.rules)
     return remove(tx, actor, vocabulary.uri_of(subject.get("object"), activity.rules))
@@ -89,7 +123,22 @@ def _by_description(
 
 def _unfollow(tx: Transaction, actor: Actor, uri: str) -> bool:
     followee = actors.by_uri(tx, uri)
-    return followee is not None and follows.remove(tx, actor.id, followee.id)
+    return followee is not None and _no_more(tx, actor, followee.id)
+
+
+def _no_more(tx: Transaction, actor: Actor, followee_id: int) -> bool:
+    """They follow no more; where somebody who moved was followed, that one has gone along."""
+    moved_things.settle_for(tx, followee_id, "out", "follower", actor.uri, "moved")
+    return follows.remove(tx, actor.id, followee_id)
+
+
+def _unask(tx: Transaction, actor: Actor, uri: str) -> bool:
+    project = actors.by_uri(tx, uri)
+    known = None if project is None else memberships.now(tx, project.id, actor.id)
+    if project is None or not project.local or known is None:
+        return False
+    projects.leave(tx, project, actor)
+    return True
 
 
 def _unlike(tx: Transaction, actor: Actor, uri: str) -> bool:
@@ -118,6 +167,7 @@ REMOVALS: Mapping[str, Callable[[Transaction, Actor, str], bool]] = {
     "EmojiReact": _unlike,
     "Announce": _unannounce,
     "Block": _unblock,
+    "Join": _unask,
     "Add": featured.hide,
     "Remove": _put_back,
 }

@@ -6,7 +6,7 @@ from actors import copies, local, reading, remote
 from federation import keys, vocabulary
 from federation.activity import Activity
 from federation.errors import Refused
-from inbox import concerned, posts
+from inbox import concerned, passing_on, posts, rosters
 from storage import objects
 from storage.actors import Actor
 from storage.database import Transaction
@@ -26,9 +26,11 @@ def receive(tx: Transaction, activity: Activity) -> None:
     post = objects.by_uri(tx, uri)
     if post is None:
         _unknown(tx, activity, actor)
-    elif post.author_id != actor.id:
+        return
+    if post.author_id != actor.id:
         raise Refused("only its author changes a post")
-    elif post.deleted_at is None:
+    passing_on.check_edit(tx, activity, actor, post)
+    if post.deleted_at is None:
         _edit(tx, activity, actor, post)
 
 
@@ -36,6 +38,8 @@ def _profile(tx: Transaction, activity: Activity, actor: Actor) -> None:
     if actor.local:
         return
     document = posts.object_of(activity)
+    if rosters.described(tx, activity, actor, document):
+        return
     read = remote.fields(document, activity.rules)
     if read.uri != actor.uri:
         raise Refused("a profile under another spelling of the actor's id")
@@ -49,7 +53,8 @@ def _unknown(tx: Transaction, activity: Activity, actor: Actor) -> None:
         raise Refused("only its author changes a post")
     posts.check_author(document, actor.uri)
     found = reading.read(document, activity.rules, tx.now)
-    if tx.now - (found.edited_at or found.published_at) > NEW:
+    late = tx.now - (found.edited_at or found.published_at) > NEW
+    if late and activity.passed_on_by is None:
         raise Refused("a change of an old post that we never had")
     posts.welcome(tx, activity, document, actor, vocabulary.addressing(activity.json))
 

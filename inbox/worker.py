@@ -23,7 +23,7 @@ from federation import activity as activities
 from federation import addresses
 from federation.activity import Activity
 from federation.errors import Unreachable, WireError
-from inbox import concerned, dispatch, goodbyes, missing, posts, threads
+from inbox import concerned, dispatch, goodbyes, missing, passing_on, posts, threads
 from outbox import forward
 from storage import arrivals, received
 from storage.database import Busy, Transaction, Unavailable
@@ -65,6 +65,9 @@ WAITS_FOR_A_THIRD = (
 )
 PATIENCE = timedelta(days=3)
 LONGEST_RETRY_AFTER = timedelta(days=1)
+
+# What may have its effect again, passed on inside another.
+AGAIN = frozenset({"Create", *missing.FOR_OTHERS})
 
 # When to try again after a mistake of ours, and how often in all.
 AFTER_ERROR = timedelta(seconds=10)
@@ -253,7 +256,7 @@ async def _treat(server: Server, row: Received) -> None:
     except Unreachable as error:
         reason = str(error)
         wait = _next_try(server, row, error)
-        outcome = await server.database.write(_wait, row, reason, wait)
+        outcome = await server.database.write(_wait, row, reason, wait, error.host)
     except WireError as error:
         outcome, reason = "dropped", str(error) or type(error).__name__
         await server.database.write(received.done, [row.id], reason)
@@ -317,6 +320,7 @@ def _effect(
             if handler is not None and (one.id == activity.id or _first_time(tx, one)):
                 handler.receive(tx, one)
                 threads.point_to(tx, mode, one)
+                passing_on.pass_on(tx, one)
         concerned.note_arrival(tx, activity, row.id)
         if addresses.authority(activity.actor, activity.rules) != tx.school.host:
             forward.forward(tx, activity, row.body)
@@ -327,10 +331,11 @@ def _first_time(tx: Transaction, inner: Activity) -> bool:
     """Whether what was passed on inside another activity may have its effect.
 
     Who passes it on can do so again, long after its actor took it back. A post is kept once
-    whatever comes, and what was passed on beside it may need it now.
+    whatever comes, and what was passed on beside it may need it now; a request concerns those
+    whom it is passed on to.
     """
     inside = Incoming(inner.id, inner.actor, 0, inner.type, orjson.dumps(inner.json))
-    return received.came_inside(tx, inside) or inner.type == "Create"
+    return received.came_inside(tx, inside) or inner.type in AGAIN
 
 
 def _join(tx: Transaction, activity: Activity, first: int) -> None:
@@ -354,12 +359,13 @@ def _next_try(server: Server, row: Received, error: Unreachable) -> timedelta | 
     return wait
 
 
-def _wait(tx: Transaction, row: Received, reason: str, wait: timedelta | None) -> str:
-    """Park an activity until the other server can be reached again, for three days at most."""
+def _wait(tx: Transaction, row: Received, reason: str, wait: timedelta | None, host: str) -> str:
+    """Park an activity until the other server can be reached again, for three days at most: until
+    some time has passed, or that server is heard."""
     if wait is None or tx.now - row.received_at > PATIENCE:
         received.aside(tx, row.id, reason)
         return "aside"
-    received.again(tx, row.id, due_at=tx.now + wait, reason=reason)
+    received.again(tx, row.id, due_at=tx.now + wait, reason=reason, waits_for=host)
     return "again"
 
 

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Iterable
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 from actors import admission, copies, handles, local, remote
@@ -26,7 +27,7 @@ from federation.vocabulary import (
     type_of,
 )
 from outbox import dispatch, typed
-from storage import actors, objects
+from storage import actors, objects, projects
 from storage.actors import Actor
 from storage.audience import Viewer
 from storage.database import Transaction
@@ -71,22 +72,38 @@ async def _know_what_it_is_about(
         said = id_of(holder.get(name)) if isinstance(holder, dict) else None
         if said is None or not isinstance(holder, dict):
             continue
-        if kind == "actor":
-            holder[name] = await _known_actor(server, said)
+        if kind in ("actor", "fresh"):
+            max_age = timedelta(0) if kind == "fresh" else None
+            holder[name] = await _known_actor(server, actor, said, max_age)
         else:
             holder[name] = await _known_post(server, actor, said)
 
 
-async def _known_actor(server: Server, said: str) -> str:
+async def _known_actor(
+    server: Server, actor: Actor, said: str, max_age: timedelta | None = None
+) -> str:
     """The id of an actor we now know, from its id or handle. Raises Malformed, naming it."""
     try:
+        uri = said
         if said.startswith(("acct:", "@")):
-            return (await handles.find(server, said)).uri
-        return (await remote.actor(server, said)).uri
+            uri = (await handles.find(server, said)).uri
+        return (await _there_for(server, actor, uri, max_age)).uri
     except Gone:
         raise Malformed(f"{said}: there is no such actor") from None
     except WireError as error:
         raise Malformed(f"{said}: {error}") from error
+
+
+async def _there_for(
+    server: Server, actor: Actor, uri: str, max_age: timedelta | None = None
+) -> Actor:
+    """The actor with that id, known or fetched; a private project that our actor may not know of
+    is looked for, and not found, like one that is not there."""
+    found = await remote.actor(server, uri, max_age=max_age)
+    if await server.database.read(projects.hidden, actor.id, found):
+        await remote.fetch(server, uri)
+        raise Gone(uri, 404)
+    return found
 
 
 async def _known_post(server: Server, actor: Actor, said: str) -> str:
@@ -136,7 +153,7 @@ def _known_by_handle(tx: Transaction, mode: str, wanted: list[str], rules: Rules
     for handle in [one for one in wanted if "@" in one][:MOST_MENTIONS]:
         username, _, host = handle.partition("@")
         known = actors.by_handle(tx, username, _spelled(host, rules))
-        active = [person for person in known if person.state == "active"]
+        active = [person for person in known if person.state == "active" and met(person)]
         if len(active) == 1:
             with suppress(WireError):
                 admission.admit(tx, mode, addresses.authority(active[0].uri, rules))
@@ -179,7 +196,7 @@ async def _know_addressed(server: Server, actor: Actor, activity: dict[str, Any]
     wanted = [uri for uri in addressing(activity).everyone if uri not in everyone]
     if len(wanted) > MOST_RECIPIENTS:
         raise Malformed(f"more than {MOST_RECIPIENTS} recipients")
-    known = await server.database.read(actors.by_uris, wanted)
+    known, members = await server.database.read(_known_addresses, actor, wanted)
     hosts = {uri: addresses.authority(uri, server.rules) for uri in known if not known[uri].local}
     await server.database.read(_admitted, server.mode, hosts)
     at_once = asyncio.Semaphore(FETCHES_AT_ONCE)
@@ -187,11 +204,35 @@ async def _know_addressed(server: Server, actor: Actor, activity: dict[str, Any]
     async def ask(uri: str) -> None:
         async with at_once:
             try:
-                await remote.actor(server, uri)
+                await _there_for(server, actor, uri)
             except WireError as error:
                 raise Malformed(f"cannot address {uri}: {error}") from error
 
-    await _all(ask(uri) for uri in wanted if uri not in known)
+    await _all(ask(uri) for uri in wanted if uri not in known and uri not in members)
+
+
+def _known_addresses(
+    tx: Transaction, actor: Actor, wanted: list[str]
+) -> tuple[dict[str, Actor], set[str]]:
+    """Whom we know by these ids, and which are the members of a project; what our actor may not
+    know of is among neither."""
+    found = {
+        uri: known
+        for uri, known in actors.by_uris(tx, wanted).items()
+        if met(known) and not projects.hidden(tx, actor.id, known)
+    }
+    members = {uri for uri in wanted if uri not in found and _is_of_members(tx, actor, uri)}
+    return found, members
+
+
+def _is_of_members(tx: Transaction, actor: Actor, uri: str) -> bool:
+    project = projects.by_members(tx, uri)
+    return project is not None and not projects.hidden(tx, actor.id, project)
+
+
+def met(known: Actor) -> bool:
+    """Whether we have more of somebody than what a project said of its members."""
+    return known.local or known.fetched_at is not None
 
 
 def _admitted(tx: Transaction, mode: str, hosts: dict[str, str]) -> None:

@@ -2,7 +2,8 @@
 
 The post gets its id, author, date and page here; its words are cleaned; its addresses and those of
 the activity become the same. Whom the words mention is told, and so is the author of what a post
-answers. A Question brings a poll; the name of a choice alone, in answer to one, is a vote.
+answers. A Question brings a poll; the name of a choice alone, in answer to one, is a vote. What is
+said in a project goes through it (`outbox/in_projects.py`).
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,8 +11,17 @@ from typing import Any
 
 from actors import local
 from federation.errors import Malformed
-from federation.vocabulary import CONTEXT, addressing, hashtags, id_of, many, rfc3339, type_of
-from outbox import polls, posts, quoting, typed, wording
+from federation.vocabulary import (
+    CONTEXT,
+    Addressing,
+    addressing,
+    hashtags,
+    id_of,
+    many,
+    rfc3339,
+    type_of,
+)
+from outbox import in_projects, polls, posts, quoting, typed, wording
 from outbox.audience import Audience, resolve
 from outbox.publish import publish
 from storage import hashtags as filed
@@ -34,9 +44,7 @@ def send(tx: Transaction, actor: Actor, activity: dict[str, Any]) -> str:
         return polls.vote(tx, actor, answered[0], choices)
     quoted = quoting.seen(tx, actor, given)
     written = typed.read(tx, actor, given)
-    addressed = _addresses(
-        tx, actor, activity, answered[1] if answered else None, written.people if written else ()
-    )
+    addressed = _addressed(tx, actor, activity, answered, written.people if written else ())
     audience = resolve(tx, actor, addressed)
     if gone := [person.uri for person in audience.everyone if person.state == "deleted"]:
         raise Malformed(f"cannot address {gone[0]}: this account was deleted")
@@ -89,10 +97,31 @@ def _vote(given: Mapping[str, Any], answered: Post) -> list[str]:
     return [name for name in many(given.get("name")) if isinstance(name, str) and name]
 
 
-def _addresses(
+def _addressed(
     tx: Transaction,
     actor: Actor,
     activity: dict[str, Any],
+    answered: tuple[Post, Actor] | None,
+    mentioned: Iterable[Actor],
+) -> dict[str, Any]:
+    """What was addressed, whoever else is told by custom, and the project that it is said in."""
+    said = addressing(activity)
+    post, author = answered or (None, None)
+    project = in_projects.among_members(tx, actor, said, post)
+    if project is not None:
+        return in_projects.to_members(project, actor, said, list(mentioned))
+    addressed = _addresses(tx, actor, said, author, mentioned)
+    project = in_projects.in_public(tx, actor, said, post)
+    if project is None:
+        return addressed
+    cc = dict.fromkeys([*addressed["cc"], project.uri])
+    return {**addressed, "cc": list(cc), "audience": [project.uri]}
+
+
+def _addresses(
+    tx: Transaction,
+    actor: Actor,
+    said: Addressing,
     answered: Actor | None,
     mentioned: Iterable[Actor],
 ) -> dict[str, Any]:
@@ -103,7 +132,6 @@ def _addresses(
     case: who names somebody in words for this school only, and means somebody outside, hears of
     it before anything is sent.
     """
-    said = addressing(activity)
     to, cc = list(said.to), list(said.cc)
     kind = local.audience_of(tx, actor, said)
     if kind in ("public", "unlisted") and actor.followers not in said.everyone:
@@ -146,7 +174,10 @@ def _words(
     worded = wording.read(given, audience.named, written)
     said = {name: value for name, value in worded.items() if value is not None}
     wording.check_said(said)
-    if tags := wording.mentions(said.pop("tag", ()), audience.named):
+    named = audience.named
+    if audience.kind == "project":  # to its members nobody needs to say which project it is
+        named = tuple(person for person in named if person != audience.project)
+    if tags := wording.mentions(said.pop("tag", ()), named):
         said["tag"] = tags
     return said
 
@@ -178,13 +209,15 @@ def _keep(
         document={"@context": CONTEXT, **document},
         published_at=tx.now,
         recipients=recipients,
+        project_id=None if audience.project is None else audience.project.id,
     )
     filed.file(tx, number, hashtags(document))
 
 
-def _to(audience: Audience) -> dict[str, list[str]]:
+def _to(audience: Audience) -> dict[str, Any]:
     addressed = {"to": list(audience.to), "cc": list(audience.cc)}
-    return {field: uris for field, uris in addressed.items() if uris}
+    said: dict[str, Any] = {field: uris for field, uris in addressed.items() if uris}
+    return said if audience.project is None else {**said, "audience": audience.project.uri}
 
 
 def _or(words: tuple[str, ...]) -> str:

@@ -1,7 +1,8 @@
 """Everything that one of our actors can do, one line each.
 
 `fetch` names what must be known of other servers beforehand, since no transaction waits for the
-network: whose id stands there, an actor's or a post's. Whoever is addressed is always looked up.
+network: whose id stands there, an actor's or a post's; "fresh" is an actor as their server knows
+them just now. Whoever is addressed is always looked up.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -19,7 +20,11 @@ from outbox import (
     delete,
     flag,
     follow,
+    invite,
+    join,
+    leave,
     like,
+    move,
     reject,
     remove,
     undo,
@@ -30,7 +35,7 @@ from storage.actors import Actor
 from storage.database import Transaction
 
 Send = Callable[[Transaction, Actor, dict[str, Any]], str]
-Fetch = Mapping[str, Literal["actor", "post"]]
+Fetch = Mapping[str, Literal["actor", "fresh", "post"]]
 
 
 @dataclass(frozen=True)
@@ -70,9 +75,13 @@ VERBS = table(
     ("Like", Verb(like.send, fetch={"object": "post"})),
     ("Announce", Verb(announce.send, fetch={"object": "post"})),
     ("Block", Verb(block.send, fetch={"object": "actor"}, moved=True)),
+    ("Join", Verb(join.send, fetch={"object": "actor"})),
+    ("Leave", Verb(leave.send, moved=True)),
+    ("Invite", Verb(invite.send, fetch={"target": "actor"})),
     ("Flag", Verb(flag.send, moved=True)),
     ("Add", Verb(add.send)),
     ("Remove", Verb(remove.send, moved=True)),
+    ("Move", Verb(move.send, fetch={"target": "fresh"}, moved=True)),
 )
 
 

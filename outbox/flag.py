@@ -12,7 +12,7 @@ from federation import content
 from federation.errors import Malformed, Refused
 from federation.vocabulary import ids_of, text_of
 from outbox.publish import publish
-from storage import actors, audience, objects, reports
+from storage import actors, audience, objects, projects, reports
 from storage.actors import Actor
 from storage.audience import Viewer
 from storage.database import Transaction
@@ -60,7 +60,11 @@ def _reason(activity: Mapping[str, Any]) -> str:
 
 def _subject(tx: Transaction, actor: Actor, uris: list[str]) -> tuple[Actor, list[Post]]:
     """Whom the report is about, and which posts of theirs."""
-    people = actors.by_uris(tx, uris)
+    people = {
+        uri: person
+        for uri, person in actors.by_uris(tx, uris).items()
+        if not projects.hidden(tx, actor.id, person)
+    }
     posts = [_seen(tx, actor, uri) for uri in uris if uri not in people]
     authors = {post.author_id for post in posts} | {person.id for person in people.values()}
     if not authors:

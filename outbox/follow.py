@@ -30,6 +30,8 @@ def send(tx: Transaction, actor: Actor, activity: dict[str, Any]) -> str:
         raise Refused(f"cannot follow {uri}: this account is {followee.state}")
     if followee.moved_to:
         raise Refused(f"cannot follow {uri}: it moved to {followee.moved_to}")
+    if followee.members is not None and followee.followers is None:
+        raise Refused(f"cannot follow {uri}: a private project has members and no followers")
     if blocks.get(tx, actor.id, followee.id) is not None:
         raise Refused(f"cannot follow {uri}: you block this person")
     if blocks.between(tx, actor.id, followee.id):

@@ -1,6 +1,7 @@
 """A school that opens knocks at the peers of the last 60 days: it is here again.
 
-Hearing from us starts their lane to us. What their clocks say tells whether ours is right: a
+Hearing from us starts their lane to us, and whatever else waits there for us; a school on our list
+that we never met may wait for us as well. What their clocks say tells whether ours is right: a
 signature made at the wrong time is refused everywhere.
 """
 
@@ -12,6 +13,7 @@ from statistics import median
 
 from actors import admission
 from actors.server import Server, instance_signer
+from federation import webfinger
 from federation.client import Answer
 from federation.errors import Refused, WireError
 from federation.signatures import Signer
@@ -34,9 +36,13 @@ async def knock(server: Server) -> int:
     """
     since = server.now() - schedule.GIVE_UP
     doors = await server.database.read(_doors, server.mode, since)
+    strangers = await server.database.read(peers.strangers)
     signer = await instance_signer(server)
     limit = asyncio.Semaphore(AT_ONCE)
-    asked = await asyncio.gather(*(_ask(server, door, signer, limit) for door in doors))
+    asked = await asyncio.gather(
+        *(_ask(server, door, signer, limit) for door in doors),
+        *(_ask_stranger(server, host, signer, limit) for host in strangers),
+    )
     answers = [answer for answer in asked if answer is not None]
     _compare_clocks(answers, server.now())
     return sum(answer.ok for answer in answers)
@@ -53,6 +59,19 @@ async def _ask(
             return None
     log.info("knock", extra={"peer": door.host, "outcome": str(answer.status)})
     return answer
+
+
+async def _ask_stranger(
+    server: Server, host: str, signer: Signer, limit: asyncio.Semaphore
+) -> Answer | None:
+    """The same at a server where we know nobody, if it says who stands for it."""
+    async with limit:
+        try:
+            uri = await webfinger.service(server.client, host, signer=signer)
+        except WireError as error:
+            log.info("knock", extra={"peer": host, "outcome": str(error)})
+            return None
+    return await _ask(server, Door(host, uri), signer, limit)
 
 
 async def try_one(server: Server, host: str) -> Answer | None:

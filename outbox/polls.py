@@ -7,13 +7,14 @@ https://www.w3.org/TR/activitystreams-vocabulary/#questions
 """
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from actors.server import Server
-from federation.errors import Malformed, Refused
+from federation.errors import Malformed, Refused, WireError
 from federation.vocabulary import embedded, many, moment, rfc3339
 from outbox import posts, wording
 from outbox.publish import publish
@@ -21,6 +22,8 @@ from storage import actors, notifications, objects, polls
 from storage.actors import Actor
 from storage.database import Transaction
 from storage.objects import Post
+
+log = logging.getLogger("outbox.polls")
 
 FEWEST_OPTIONS = 2
 MOST_OPTIONS = 20
@@ -219,13 +222,12 @@ def _send_figures(tx: Transaction, author: Actor, question: Post) -> None:
     if poll.ended_at is not None:
         document["closed"] = rfc3339(poll.ended_at)
     objects.refresh(tx, question.id, document)
-    publish(
-        tx,
-        author,
-        {
-            "type": "Update",
-            **posts.addresses(tx, question.id, document),
-            "object": embedded(document),
-        },
-        reached_by=question.uri,
-    )
+    update = {
+        "type": "Update",
+        **posts.addresses(tx, question.id, document),
+        "object": embedded(document),
+    }
+    try:
+        publish(tx, author, update, reached_by=question.uri)
+    except WireError as error:  # they left the project that they asked it in
+        log.info("figures of a poll go to nobody: %s", error)

@@ -39,4 +39,5 @@ def addresses(tx: Transaction, post_id: int, document: Mapping[str, Any]) -> dic
     """Whom a post of ours is for: whom its document names, and in bcc those whom it does not."""
     to, cc = many(document.get("to")), many(document.get("cc"))
     everyone = [person.uri for person in objects.recipients_of(tx, post_id)]
-    return {"to": to, "cc": cc, "bcc": [uri for uri in everyone if uri not in {*to, *cc}]}
+    hidden = [uri for uri in everyone if uri not in {*to, *cc}]
+    return {"to": to, "cc": cc, "bcc": hidden, "audience": many(document.get("audience"))}

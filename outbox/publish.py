@@ -8,6 +8,7 @@ https://www.w3.org/TR/activitypub/#client-to-server-interactions
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -36,12 +37,13 @@ def publish(
     *,
     to: str | Iterable[str] = (),
     reached_by: str | None = None,
+    deleted: bool = False,
 ) -> str:
     """Send `activity` in the name of our `actor`; the id it was given.
 
     Recipients are its to, cc, bto, bcc and audience (and those of its object), or `to` alone if
-    given. `reached_by` is the id of a post whose earlier readers are to be told as well. Raises
-    Malformed for addresses that cannot be used.
+    given. `reached_by` is the id of a post whose earlier readers are to be told as well, all of
+    them if it was `deleted`. Raises Malformed for addresses that cannot be used.
     """
     addressed = _addressed(activity, [to] if isinstance(to, str) else list(to))
     audience = resolve(tx, actor, addressed)
@@ -54,13 +56,21 @@ def publish(
         uri=uri,
         actor_id=actor.id,
         type=str(activity["type"]),
-        object_uri=id_of(activity.get("object")),
+        object_uri=received.subject(str(activity["type"]), activity),
         audience=audience.kind,
         document=body,
+        project_id=_project_id(audience),
     )
-    deliveries.enqueue(tx, number, inboxes(audience, actor, reached_by))
+    told = replace(inboxes(audience, actor, reached_by), deleted=deleted)
+    deliveries.enqueue(tx, number, told)
     _tell_our_own(tx, actor, str(activity["type"]), uri, body, audience)
     return uri
+
+
+def _project_id(audience: Audience) -> int | None:
+    if audience.kind != "project" or audience.project is None:
+        return None
+    return audience.project.id
 
 
 def reword(tx: Transaction, actor: Actor, post_uri: str, document: Mapping[str, Any]) -> None:
@@ -90,7 +100,7 @@ def _complete(
     tx: Transaction, actor: Actor, activity: dict[str, Any], uri: str, audience: Audience
 ) -> dict[str, Any]:
     """The document as others see it: every term in its context, recipients spelled in full."""
-    # The audience property was read as a part of cc.
+    # The audience property was read as a part of cc; of a project it is said again below.
     dropped = ("@context", "id", "actor", "to", "cc", "audience", "published")
     shown = without_hidden(activity)
     document = {
@@ -104,6 +114,8 @@ def _complete(
         document["to"] = list(audience.to)
     if audience.cc:
         document["cc"] = list(audience.cc)
+    if audience.project is not None and audience.project.id != actor.id:
+        document["audience"] = audience.project.uri
     return document
 
 

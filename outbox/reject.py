@@ -1,4 +1,5 @@
-"""One of our people does not let somebody follow them, or not any more.
+"""One of our people says no: to who wants to follow them or does, to an invitation, to who asks to
+be in a project that they lead.
 
 https://www.w3.org/TR/activitypub/#reject-activity-outbox
 """
@@ -13,10 +14,13 @@ from storage.database import Transaction
 
 
 def send(tx: Transaction, actor: Actor, activity: dict[str, Any]) -> str:
-    """Say no to the Follow named by `activity`; the id of the Reject.
+    """Say no to the Follow, Invite or Join named by `activity`; the id of the Reject.
 
-    Raises Refused unless this request to our actor is kept here, waiting or accepted.
+    Raises Refused unless it is kept here, waiting (a Follow: or accepted), and theirs to answer.
     """
+    asked = requests.of_project(tx, actor, activity)
+    if asked is not None:
+        return requests.reject(tx, actor, *asked)
     follow = requests.asked(tx, actor, activity)
     if not follows.reject(tx, follow.follower_id, actor.id):
         raise Refused(f"{follow.uri} was rejected already")

@@ -1,4 +1,5 @@
-"""One of our people takes a post off the top of their page.
+"""One of our people takes a post off the top of their page, or has a project that they lead part
+with somebody.
 
 https://www.w3.org/TR/activitypub/#remove-activity-outbox
 """
@@ -6,7 +7,7 @@ https://www.w3.org/TR/activitypub/#remove-activity-outbox
 from typing import Any
 
 from federation.errors import Refused
-from outbox import featured, wording
+from outbox import featured, roles, wording
 from outbox.publish import publish
 from storage.actors import Actor
 from storage.database import Transaction
@@ -17,6 +18,9 @@ def send(tx: Transaction, actor: Actor, activity: dict[str, Any]) -> str:
 
     Raises Malformed, and Refused for what is not their own, or not there.
     """
+    project = roles.listed(tx, actor, activity)
+    if project is not None:
+        return roles.remove(tx, actor, project, activity)
     post = featured.named(tx, actor, activity)
     if not featured.hide(tx, actor, post.uri):
         raise Refused(f"{post.uri} is not at the top of your page")

@@ -15,7 +15,7 @@ from federation.content import LONGEST_TEXT
 from federation.errors import Malformed
 from federation.markdown import MEDIA_TYPES, MediaType
 from federation.vocabulary import MOST_MENTIONS, hashtag, id_of, many, type_of
-from storage import actors, blocks
+from storage import actors, blocks, projects
 from storage.actors import Actor
 from storage.database import School, Transaction
 
@@ -126,8 +126,9 @@ def _people(
     found: dict[str, Actor] = {}
     for handle in handles:
         person = known.get(meant[handle]) if handle in meant else _colleague(tx, handle)
-        if person is not None and person.state == "active":
-            found[handle] = person
+        if person is None or person.state != "active" or projects.hidden(tx, None, person):
+            continue  # a private project has no handle, not even for its members
+        found[handle] = person
     apart = blocks.apart(tx, actor.id, [person.id for person in found.values()])
     return {handle: person for handle, person in found.items() if person.id not in apart}
 

@@ -1,4 +1,5 @@
-"""One of our people takes back a Follow, a Like, an Announce, a Block, a Flag, an Add or a Remove.
+"""One of our people takes back a Follow, a Like, an Announce, a Block, a Flag, an Add, a Remove or
+a Join.
 
 https://www.w3.org/TR/activitypub/#undo-activity-outbox: our record says what was done and by whom.
 """
@@ -10,9 +11,19 @@ import orjson
 
 from federation.errors import Malformed, Refused
 from federation.vocabulary import id_of, type_of
-from outbox import featured
+from outbox import featured, projects
 from outbox.publish import publish
-from storage import actors, announces, blocks, follows, likes, objects, published, reports
+from storage import (
+    actors,
+    announces,
+    blocks,
+    follows,
+    likes,
+    memberships,
+    objects,
+    published,
+    reports,
+)
 from storage.actors import Actor
 from storage.database import Transaction
 
@@ -83,6 +94,20 @@ def _unblock(tx: Transaction, actor: Actor, target: str, _: str | None) -> str |
     return block.uri
 
 
+def _unask(tx: Transaction, actor: Actor, target: str, uri: str | None) -> str | None:
+    """Of a project of ours the request ends where the Undo arrives, like everybody's."""
+    project = actors.by_uri(tx, target)
+    known = None if project is None else memberships.now(tx, project.id, actor.id)
+    if project is None or known is None or known.state != "asked":
+        return None
+    if uri is not None and uri != known.uri:
+        return None
+    if published.own(tx, actor.id, known.uri) is None:
+        return None  # they were invited and said yes: that is not taken back, one leaves
+    projects.leave_elsewhere(tx, project, actor)
+    return known.uri
+
+
 def _withdraw(tx: Transaction, actor: Actor, target: str, uri: str | None) -> str | None:
     report = reports.by_uri(tx, _named(uri))
     if report is None or report.reporter.id != actor.id or not reports.close(tx, report.id):
@@ -112,6 +137,7 @@ _TAKE_BACK: Mapping[str, Callable[[Transaction, Actor, str, str | None], str | N
     "Like": _unlike,
     "Announce": _unannounce,
     "Block": _unblock,
+    "Join": _unask,
     "Flag": _withdraw,
     "Add": _unpin,
     "Remove": _pin_again,
@@ -123,4 +149,4 @@ def _addresses(tx: Transaction, actor: Actor, uri: str) -> dict[str, Any]:
     sent = published.own(tx, actor.id, uri)
     assert sent is not None
     document = orjson.loads(sent.document)
-    return {field: document.get(field, []) for field in ("to", "cc")}
+    return {field: document.get(field, []) for field in ("to", "cc", "audience")}

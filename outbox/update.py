@@ -1,4 +1,4 @@
-"""One of our people edits a post, or their own profile.
+"""One of our people edits a post, their own profile, or a project of this school that they lead.
 
 https://www.w3.org/TR/activitypub/#update-activity-outbox: what is given replaces what was there,
 null takes it away, the rest stays. Who a post is for cannot be edited; whoever got it gets the
@@ -19,11 +19,12 @@ from federation.vocabulary import (
     embedded,
     hashtags,
     id_of,
+    is_web,
     language_of,
     many,
     rfc3339,
 )
-from outbox import posts, quoting, typed, wording
+from outbox import posts, projects, quoting, typed, wording
 from outbox.publish import publish, reword
 from outbox.typed import Typed
 from storage import actors, deliveries, keys, objects, published
@@ -42,6 +43,7 @@ _PROFILE = (
     "discoverable",
     "indexable",
     "attachment",
+    "alsoKnownAs",
 )
 
 
@@ -58,6 +60,8 @@ def send(tx: Transaction, actor: Actor, activity: dict[str, Any]) -> str:
         raise Malformed("Update needs the id of what changes")
     if uri == actor.uri:
         return _profile(tx, actor, given)
+    if local.in_projects(tx.school, uri):
+        return projects.revise(tx, actor, uri, given)
     return _post(tx, actor, posts.own(tx, actor, uri), given)
 
 
@@ -76,7 +80,9 @@ def _post(tx: Transaction, actor: Actor, post: Post, given: dict[str, Any]) -> s
     document = _told(before, post, new) | {"updated": rfc3339(tx.now)}
     document = _edited(document, worded)
     if "tag" in worded or "tag" in before:
-        document["tag"] = wording.mentions(document.get("tag", ()), named)
+        # To its members nobody needs to say which project it is.
+        told = [one for one in named if one.id != post.project_id or post.audience != "project"]
+        document["tag"] = wording.mentions(document.get("tag", ()), told)
     wording.check_said(document)
     document, shown = _finished(tx, post, document, given, changed="content" in worded)
     edited = objects.edit(
@@ -213,6 +219,8 @@ def _said(actor: Actor, given: Mapping[str, Any]) -> dict[str, Any]:
     said = profile.of(actor).document()
     for flag in ("discoverable", "indexable"):
         said[flag] = said[flag] if (value := _flag(given, flag)) is None else value
+    if "alsoKnownAs" in given:
+        said["aliases"] = _aliases(actor, given["alsoKnownAs"])
     if "attachment" in given:
         fields = dict(_field(member) for member in many(given["attachment"]))
         made = profile.make(
@@ -222,6 +230,19 @@ def _said(actor: Actor, given: Mapping[str, Any]) -> dict[str, Any]:
         ).document()
         said |= {name: made[name] for name in ("title", "subjects", "phases")}
     return said
+
+
+def _aliases(actor: Actor, given: object) -> list[str]:
+    """The accounts that somebody says they had before, at other schools or here."""
+    uris = list(dict.fromkeys(many(given)))
+    if len(uris) > profile.ALIASES:
+        raise Malformed(f"alsoKnownAs holds at most {profile.ALIASES} accounts")
+    for uri in uris:
+        if not is_web(uri):
+            raise Malformed("alsoKnownAs must hold the ids of accounts")
+        if uri == actor.uri:
+            raise Malformed("alsoKnownAs names your other accounts, not this one")
+    return uris
 
 
 def _field(member: object) -> tuple[str, str]:

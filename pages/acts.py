@@ -18,7 +18,7 @@ from outbox.acting import act
 from pages import entries, rendering
 from pages.session import Form, Reader, form, own_path, signed_in, typed_words
 from pages.trouble import sentence
-from storage import actors, blocks, follows, marks, objects, polls
+from storage import actors, blocks, follows, marks, objects, polls, projects
 from storage.actors import Actor
 from storage.database import Transaction
 from storage.objects import Post
@@ -40,13 +40,13 @@ STATUSES: tuple[tuple[type[WireError], int], ...] = (
 @signed_in
 async def with_person(request: web.Request, reader: Reader) -> web.StreamResponse:
     """POST `/people/ID/DEED`"""
-    return await _done(request, reader, _with_person)
+    return await carried_out(request, reader, _with_person)
 
 
 @signed_in
 async def with_post(request: web.Request, reader: Reader) -> web.StreamResponse:
     """POST `/posts/ID/DEED`"""
-    return await _done(request, reader, _with_post)
+    return await carried_out(request, reader, _with_post)
 
 
 @signed_in
@@ -55,7 +55,7 @@ async def reported(request: web.Request, reader: Reader) -> web.StreamResponse:
     return rendering.page(request, "reported.html", reader=reader)
 
 
-async def _done(request: web.Request, reader: Reader, do: Doing) -> web.StreamResponse:
+async def carried_out(request: web.Request, reader: Reader, do: Doing) -> web.StreamResponse:
     """Do it, and lead the reader back to where they were; or say why it could not be done."""
     typed = form(request)
     try:
@@ -85,6 +85,8 @@ async def _with_person(
     number, deed = entries.number(request), request.match_info["deed"]
     person = await server.database.read(actors.by_id, number)
     if person is None or person.state != "active" or person.id == reader.actor.id:
+        return None
+    if await server.database.read(projects.hidden, reader.actor.id, person):
         return None
     if deed == "report":
         return await _report(server, reader.actor, person, None, typed)

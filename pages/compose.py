@@ -15,19 +15,18 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from actors import handles
 from actors.collections import LARGEST_ID
 from actors.server import SERVER, Server
 from federation import content, markdown
-from federation.errors import Gone, Malformed, Refused, Unreachable, WireError
-from federation.vocabulary import hashtag, rfc3339
+from federation.errors import Malformed, Refused, Unreachable
+from federation.vocabulary import PUBLIC, hashtag, rfc3339
 from outbox import acting, typed, wording
-from pages import rendering, words
+from pages import entries, naming, rendering, rooms, words
 from pages.session import Form, Reader, form, signed_in
 from pages.trouble import sentence
-from storage import actors, objects, published
+from storage import actors, memberships, objects, published
 from storage.actors import Actor
-from storage.audience import Viewer
+from storage.audience import OPEN, Viewer
 from storage.database import School, Transaction
 from storage.objects import Post
 
@@ -41,14 +40,19 @@ AUDIENCES: Mapping[str, tuple[str, str]] = {
         "Everybody, unlisted",
         "The same, but no #topic lists it. It stands on your page.",
     ),
+    "project": ("Members of the project", "Nobody else, here or at other schools."),
 }
+ANYWHERE: tuple[str, ...] = tuple(kind for kind in AUDIENCES if kind != "project")
+# What is said in a project stays there. In an open one it may be for everybody as well.
+IN_PROJECT: Mapping[bool, tuple[str, ...]] = {True: ("project",), False: ("project", "public")}
 # Who an answer may be for: never more people than could read what it answers.
 AS_ANSWER: Mapping[str, tuple[str, ...]] = {
-    "public": tuple(AUDIENCES),
+    "public": ANYWHERE,
     "unlisted": ("unlisted", "school", "followers", "direct"),
     "followers": ("followers", "direct"),
     "school": ("school", "direct"),
     "direct": ("direct",),
+    "project": ("project",),
 }
 MARKDOWN: Final = "text/markdown"
 OPTIONS = 4
@@ -67,7 +71,8 @@ _GONE = "The post that this is about is not there any more."
 
 @dataclass(frozen=True)
 class Draft:
-    """What stands in the form. `reply`, `quote` and `edit` are posts by the number of their row."""
+    """What stands in the form. `reply`, `quote` and `edit` are posts by the number of their row,
+    `project` is the one that it is written in, likewise."""
 
     text: str = ""
     warning: str = ""
@@ -79,6 +84,7 @@ class Draft:
     reply: int | None = None
     quote: int | None = None
     edit: int | None = None
+    project: int | None = None
 
 
 @dataclass(frozen=True)
@@ -92,28 +98,35 @@ class Written:
 
 @dataclass(frozen=True)
 class About:
-    """What the post answers, quotes or changes."""
+    """What the post answers, quotes or changes, and the project that it is written in."""
 
     answered: Written | None = None
     quoted: Written | None = None
     edited: Written | None = None
+    project: Actor | None = None
+    private: bool = True  # the project
 
     @property
     def choices(self) -> tuple[str, ...]:
         """Who the post may be for."""
         if self.edited is not None:
             return (self.edited.post.audience,)
+        if self.project is not None:
+            answers_members = self.answered and self.answered.post.audience == "project"
+            return IN_PROJECT[self.private or bool(answers_members)]
         return AS_ANSWER["public" if self.answered is None else self.answered.post.audience]
 
 
 @signed_in
 async def compose(request: web.Request, reader: Reader) -> web.StreamResponse:
-    """`GET /compose`: `reply`, `quote` and `edit` are numbers of posts, `to` is a handle."""
+    """`GET /compose`: `reply`, `quote` and `edit` are numbers of posts, `project` that of a
+    project, `to` is a handle."""
     asked = request.query
     draft = Draft(
         reply=_number(asked.get("reply")),
         quote=_number(asked.get("quote")),
         edit=_number(asked.get("edit")),
+        project=_number(asked.get("project")),
         to=asked.get("to", "")[:1000],
     )
     about = await request.app[SERVER].database.read(_about, reader.viewer, draft)
@@ -169,6 +182,7 @@ def _drafted(fields: Form) -> Draft:
         reply=_number(fields.get("reply")),
         quote=_number(fields.get("quote")),
         edit=_number(fields.get("edit")),
+        project=_number(fields.get("project")),
     )
 
 
@@ -180,7 +194,8 @@ def _number(typed: str | None) -> int | None:
 
 
 def _about(tx: Transaction, viewer: Viewer, draft: Draft) -> About | None:
-    """The posts that the form names; None if one is not there, or not for this reader."""
+    """The posts and the project that the form names; None if one is not there, or not for this
+    reader."""
     found: dict[str, Written | None] = {}
     for role, number in (
         ("answered", draft.reply),
@@ -190,10 +205,28 @@ def _about(tx: Transaction, viewer: Viewer, draft: Draft) -> About | None:
         found[role] = None if number is None else _written(tx, viewer, number)
         if number is not None and found[role] is None:
             return None
-    about = About(**found)
+    about = About(found["answered"], found["quoted"], found["edited"])
     if about.edited is not None and about.edited.author.id != viewer.actor_id:
         return None
-    return about
+    return _in_project(tx, viewer, draft, about)
+
+
+def _in_project(tx: Transaction, viewer: Viewer, draft: Draft, about: About) -> About | None:
+    """The same with the project that it is written in: the one that is named, or that of what it
+    answers. None for a project that is not for this reader, or that they may not write in."""
+    number = draft.project
+    if about.answered is not None:
+        number = about.answered.post.project_id
+    if number is None or about.edited is not None:
+        return about
+    found = rooms.known(tx, actors.by_id(tx, viewer.actor_id or 0), number)
+    writes = memberships.role(tx, number, viewer.actor_id or 0) in entries.WRITERS
+    if found is None or not writes:
+        # What an open project shows everybody, everybody may answer, for themselves.
+        answers = about.answered is not None and about.answered.post.audience in OPEN
+        return about if answers else None
+    actor, project = found
+    return replace(about, project=actor, private=project.private)
 
 
 def _written(tx: Transaction, viewer: Viewer, number: int) -> Written | None:
@@ -221,6 +254,8 @@ def _begun(draft: Draft, about: About, author: Actor) -> Draft:
         )
     if draft.to:
         return replace(draft, audience="direct")
+    if about.project is not None and about.answered is None:
+        return replace(draft, audience="project")
     if about.answered is None:
         return draft
     answered = about.answered
@@ -346,31 +381,26 @@ def _poll(draft: Draft, now: datetime) -> dict[str, Any]:
     }
 
 
-async def _addressed(
-    server: Server, author: Actor, draft: Draft, about: About
-) -> dict[str, list[str]]:
+def _to_project(author: Actor, project: Actor, audience: str) -> dict[str, Any]:
+    """The addresses of what is said in a project: to its members, or to everybody."""
+    addresses = {"to": [project.members], "cc": [project.uri], "audience": project.uri}
+    if audience == "public":
+        addresses |= {"to": [PUBLIC], "cc": [project.uri, str(author.followers)]}
+    return addresses
+
+
+async def _addressed(server: Server, author: Actor, draft: Draft, about: About) -> dict[str, Any]:
     """Who it is for. People named in the form must be found; those named in the words are told
     as well (`outbox/acting.py`)."""
     people: list[Actor] = []
+    if about.project is not None:
+        return _to_project(author, about.project, draft.audience)
     if draft.audience == "direct":
         named = list(dict.fromkeys(filter(None, re.split(r"[\s,;]+", draft.to))))
         if len(named) > MOST_NAMED:
             raise Malformed(f"name at most {MOST_NAMED} people")
-        people = await asyncio.gather(*(_person(server, handle) for handle in named))
+        people = await asyncio.gather(*(naming.person(server, handle) for handle in named))
     return wording.addressed(server.school, author, draft.audience, [one.uri for one in people])
-
-
-async def _person(server: Server, handle: str) -> Actor:
-    """Somebody by handle; a name alone is a colleague's. Raises Malformed, naming the handle."""
-    whole = "@" in handle.lstrip("@")
-    try:
-        return await handles.find(server, handle if whole else f"{handle}@{server.school.host}")
-    except Gone:
-        raise Malformed(f"there is nobody called {handle}") from None
-    except Unreachable:
-        raise Malformed(f"{handle}: that school cannot be reached just now") from None
-    except WireError as error:
-        raise Malformed(f"{handle}: {error}") from error
 
 
 def _path(tx: Transaction, viewer: Viewer, activity_uri: str) -> str:

@@ -18,7 +18,7 @@ from federation import attachments, vocabulary
 from federation.attachments import Attachment
 from pages import words
 from pages.words import Mentioned
-from storage import actors, marks, objects, polls
+from storage import actors, marks, memberships, objects, polls, projects
 from storage.actors import Actor
 from storage.audience import NOBODY, OPEN, Viewer
 from storage.database import Transaction
@@ -32,11 +32,14 @@ AUDIENCES: Mapping[str, tuple[str, str]] = {
     "unlisted": ("Everybody, unlisted", "Everybody may read this, but no list shows it."),
     "followers": ("Followers", "Only those who follow the author may read this."),
     "school": ("This school", "Only the staff of this school may read this."),
+    "project": ("Members", "Only the members of the project may read this."),
     "direct": ("Named people", "Only the people named in it may read this."),
 }
 # Posts that a page names beside those that it shows, and people whom all its posts mention.
 MOST_NAMED = 40
 MOST_MENTIONED = 400
+# Roles in a project that write.
+WRITERS = ("lead", "editor")
 KINDS: Mapping[str, str] = {"image": "Picture", "video": "Video", "audio": "Sound"}
 
 # Handles that a path of ours can hold.
@@ -74,6 +77,8 @@ class Entry:
     quoted: "Entry | None" = None
     answered: Actor | None = None  # who wrote what this answers
     announced_by: Actor | None = None
+    project: Actor | None = None  # that it was written in
+    project_path: str = ""
 
     @property
     def audience(self) -> str:
@@ -96,13 +101,24 @@ def viewer_of(reader: Actor | None) -> Viewer:
 
 def person_path(actor: Actor, reader: Actor | None) -> str:
     """The page about somebody: ours; of others only for who is signed in, else their own page."""
+    if actor.local and actor.type == "Group":
+        return f"/projects/{actor.username}"
     if actor.local:
         return f"/@{actor.username}"
     if reader is None:
         return _page_at_home(actor.url, actor.uri)
+    if actor.fetched_at is None:  # others named them; they have told us no handle yet
+        return f"/people/{actor.id}"
     if _PLAIN_NAME.fullmatch(actor.username) and _PLAIN_HOST.fullmatch(actor.host):
         return f"/@{actor.username}@{actor.host}"
     return f"/people/{actor.id}"
+
+
+def project_path(actor: Actor, reader: Actor | None) -> str:
+    """The page of a project, likewise."""
+    if actor.local:
+        return f"/projects/{actor.username}"
+    return f"/projects/{actor.id}" if reader is not None else _page_at_home(actor.url, actor.uri)
 
 
 def post_path(post: Post, author: Actor, reader: Actor | None) -> str:
@@ -144,6 +160,7 @@ def of(
     if reader is not None:
         noted = marks.of_posts(tx, reader.id, [post.id for post in posts])
     asked = polls.of_posts(tx, None if reader is None else reader.id, [post.id for post in every])
+    places = _places(tx, reader, every)
     documents = {post.id: _document(post) for post in every}
     known = {} if reader is None else _known(tx, reader, documents.values())
 
@@ -151,6 +168,7 @@ def of(
         author = authors[post.author_id]
         document = documents[post.id]
         poll = asked.get(post.id)
+        place = places.get(post.project_id or 0)
         return Entry(
             post=post,
             author=author,
@@ -158,11 +176,13 @@ def of(
             path=post_path(post, author, reader),
             author_path=person_path(author, reader),
             marks=noted.get(post.id, UNMARKED),
-            may=_may(post, author, reader, poll is not None and not poll.over(tx.now)),
+            may=_may(post, author, reader, poll is not None and not poll.over(tx.now), place),
             language=vocabulary.language_of(document),
             enclosed=tuple(_enclosed(one) for one in attachments.of(document)),
             poll=poll,
             poll_over=poll is not None and poll.over(tx.now),
+            project=None if place is None else place.project,
+            project_path="" if place is None else project_path(place.project, reader),
             **more,
         )
 
@@ -177,6 +197,28 @@ def of(
         )
         for post in posts
     ]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A project that the reader may know of, and their role in it."""
+
+    project: Actor
+    role: str | None
+
+
+def _places(tx: Transaction, reader: Actor | None, posts: Iterable[Post]) -> dict[int, _Place]:
+    """The projects that these posts were written in."""
+    wanted = {post.project_id for post in posts if post.project_id is not None}
+    found = actors.by_ids(tx, wanted) if wanted else {}
+    viewer = None if reader is None else reader.id
+    return {
+        actor.id: _Place(
+            actor, None if reader is None else memberships.role(tx, actor.id, reader.id)
+        )
+        for actor in found.values()
+        if not projects.hidden(tx, viewer, actor)
+    }
 
 
 def _seen(
@@ -246,12 +288,18 @@ def _document(post: Post) -> dict[str, Any]:
     return kept if isinstance(kept, dict) else {}
 
 
-def _may(post: Post, author: Actor, reader: Actor | None, votes: bool) -> frozenset[str]:
+def _may(
+    post: Post, author: Actor, reader: Actor | None, votes: bool, place: _Place | None
+) -> frozenset[str]:
     """What the reader may do with a post. The verbs decide again; this is what is offered."""
     if reader is None:
         return frozenset()
     own = author.id == reader.id
-    may = {"reply", "like"}
+    # Observers read what is for the members of a project, and write nothing.
+    inside = post.audience == "project"
+    may = {"like"}
+    if not inside or (place is not None and place.role in WRITERS):
+        may.add("reply")
     if post.audience in OPEN or (own and post.audience in ("followers", "school")):
         may.add("announce")
     if post.audience in OPEN:

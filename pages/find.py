@@ -17,7 +17,7 @@ from federation.errors import Gone, Malformed, Refused, Unreachable, WireError
 from pages import entries, rendering
 from pages.people import Known
 from pages.session import Reader, form, signed_in
-from storage import actors, objects
+from storage import actors, objects, projects
 from storage.actors import Actor
 from storage.database import Transaction
 
@@ -122,14 +122,15 @@ async def _with_handle(server: Server, reader: Actor, typed: str) -> str:
     whole = "@" in bare or bare.lower().startswith("acct:")
     handle = typed if whole else f"{bare}@{server.school.host}"
     try:
-        return _person(await handles.find(server, handle), reader)
+        found = await handles.find(server, handle)
+        return await server.database.read(_person, found, reader)
     except Unreachable:
         # Whom we know already is shown although their server is away.
         username, host = webfinger.handle(handle, server.rules)
         known = await server.database.read(actors.by_handle, username, host)
         if not known:
             raise
-        return _person(known[0], reader)
+        return await server.database.read(_person, known[0], reader)
 
 
 async def _at_address(server: Server, reader: Actor, typed: str) -> str:
@@ -144,7 +145,8 @@ async def _at_address(server: Server, reader: Actor, typed: str) -> str:
     # Also for what we keep a copy of: it was for somebody else, and they may be the one to say.
     document = await remote.fetch(server, url)
     if not remote.ACTOR_TYPES.isdisjoint(vocabulary.types_of(document)):
-        return _person(await remote.actor(server, document["id"]), reader)
+        actor = await remote.actor(server, document["id"])
+        return await server.database.read(_person, actor, reader)
     await copies.fetch(server, document["id"])
     known = await server.database.read(_known, reader, document["id"])
     if not known:
@@ -158,8 +160,8 @@ def _known(tx: Transaction, reader: Actor, url: str) -> str:
     if path != url and path.startswith("/@"):
         return _ours(tx, reader, path.removeprefix("/@"))
     actor = actors.by_uri(tx, url)
-    if actor is not None:
-        return _person(actor, reader)
+    if actor is not None and not projects.hidden(tx, reader.id, actor):
+        return _person(tx, actor, reader)
     post = objects.seen_by_uri(tx, entries.viewer_of(reader), url)
     author = None if post is None else actors.by_id(tx, post.author_id)
     if post is None or author is None or post.deleted_at is not None:
@@ -173,11 +175,14 @@ def _ours(tx: Transaction, reader: Actor, page: str) -> str:
     if number.isascii() and number.isdigit():
         return _known(tx, reader, f"{tx.school.url}/objects/{number}")
     actor = actors.local_by_username(tx, name)
-    return "" if actor is None or actor.state != "active" else _person(actor, reader)
+    return "" if actor is None or actor.state != "active" else _person(tx, actor, reader)
 
 
-def _person(actor: Actor | None, reader: Actor) -> str:
-    """The path of somebody's page. Raises Gone for nobody, and for who is not here any more."""
+def _person(tx: Transaction, actor: Actor | None, reader: Actor) -> str:
+    """The path of somebody's page. Raises Gone for nobody, for who is not here any more, and for a
+    project of which this reader must not learn (SECURITY R12)."""
     if actor is None or actor.state != "active" or (actor.local and actor.type == "Application"):
         raise Gone("" if actor is None else actor.uri, 404)
+    if projects.hidden(tx, reader.id, actor):
+        raise Gone(actor.uri, 404)
     return entries.person_path(actor, reader)

@@ -31,7 +31,10 @@ SENTENCES: Mapping[str, str] = {
     "like": "likes what you wrote",
     "announce": "passed on what you wrote",
     "poll": "has the result of a poll",
-    "move": "has moved here from another school's server",
+    "move": "is the new account of somebody whom you follow: they changed school",
+    "invite": "invites you to take part",
+    "join": "asks to take part in a project that you lead",
+    "joined": "has let you in: you take part now",
 }
 # Here the words are the news; elsewhere a line of one's own post is enough.
 SHOWN_WHOLE = frozenset({"mention", "reply", "poll"})

@@ -17,12 +17,13 @@ from actors import profile as profiles
 from actors.server import SERVER
 from federation import content, vocabulary
 from federation.errors import Malformed
-from pages import entries, rendering, words
+from pages import entries, rendering, rooms, words
 from pages.entries import Entry
 from pages.session import Reader, anyone, signed_in
 from storage import actors, blocks, featured, follows, objects, peers
 from storage.actors import Actor
 from storage.database import Transaction
+from storage.projects import hidden
 
 PAGE_SIZE = 20
 PEOPLE_ON_A_PAGE = 40
@@ -30,6 +31,13 @@ MOST_PINNED = 20
 
 Find = Callable[[Transaction], Actor | None]
 Removed = Literal["removed"]
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Their page is another one of ours: that of a project."""
+
+    path: str
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,7 @@ class Wall:
     following: int
     relation: Relation | None
     moved_path: str  # where they moved to, "" if they did not, or only say so
+    moved_name: str  # who they are there, as far as we know
     target: str  # the server of their own page
     about: Markup  # what they say of themselves
 
@@ -124,6 +133,8 @@ async def _profile(request: web.Request, reader: Reader | None, find: Find) -> w
     wall = await server.database.read(_wall, person, find, before)
     if wall is None:
         return rendering.missing(request, reader)
+    if isinstance(wall, Elsewhere):
+        return rendering.see_other(request, wall.path)
     if wall == "removed":
         return rendering.gone(request, reader, what=rendering.REMOVED)
     return rendering.page(
@@ -148,12 +159,14 @@ def _username(request: web.Request) -> str:
 
 def _wall(
     tx: Transaction, reader: Actor | None, find: Find, before: int | None
-) -> Wall | Removed | None:
+) -> Wall | Elsewhere | Removed | None:
     actor = find(tx)
     if actor is not None and actor.local and actor.state == "deleted":
         return "removed"
-    if actor is None or not _has_page(tx, actor):
+    if actor is None or not _has_page(tx, reader, actor):
         return None
+    if rooms.known(tx, reader, actor.id) is not None:
+        return Elsewhere(entries.project_path(actor, reader))
     viewer = entries.viewer_of(reader)
     rows = objects.by_author(tx, viewer, actor.id, before=before, limit=PAGE_SIZE + 1)
     posts, more = collections.cut(rows, PAGE_SIZE)
@@ -173,23 +186,24 @@ def _wall(
         following=follows.count_following(tx, actor.id),
         relation=None if reader is None else _relation(tx, reader, actor),
         moved_path=_moved_path(tx, reader, actor),
+        moved_name=_moved_name(tx, reader, actor),
         target=words.target(actor.url),
         about=words.shown(actor.summary, tx.school.host),
     )
 
 
-def _has_page(tx: Transaction, actor: Actor) -> bool:
-    """Whether anybody of ours may see this person at all (SECURITY R16)."""
-    if actor.state != "active":
+def _has_page(tx: Transaction, reader: Actor | None, actor: Actor) -> bool:
+    """Whether this reader may see this person or group at all (SECURITY R12, R16)."""
+    if actor.state != "active" or hidden(tx, None if reader is None else reader.id, actor):
         return False
     if actor.local:
-        return actor.type in ("Person", "Organization")
+        return actor.type in ("Person", "Organization", "Group")
     return peers.policy(tx, words.target(actor.uri)) != "blocked"
 
 
 def _by_handle(tx: Transaction, reader: Actor, username: str, host: str) -> list[Actor]:
     found = actors.by_handle(tx, username, host)
-    return [actor for actor in found if not actor.local and _has_page(tx, actor)]
+    return [actor for actor in found if not actor.local and _has_page(tx, reader, actor)]
 
 
 def _relation(tx: Transaction, reader: Actor, actor: Actor) -> Relation:
@@ -209,13 +223,19 @@ def _moved_path(tx: Transaction, reader: Actor | None, actor: Actor) -> str:
     if not actor.moved_to:
         return ""
     known = actors.by_uri(tx, actor.moved_to)
-    shown = known is not None and _has_page(tx, known)
+    shown = known is not None and _has_page(tx, reader, known)
     if actor.local and (reader is None or not shown):
         # Ours move only to where they are expected.
         return vocabulary.web_url(actor.moved_to) or ""
     if known is None or not shown or not (actor.local or actor.uri in _aliases(known)):
         return ""
     return entries.person_path(known, reader)
+
+
+def _moved_name(tx: Transaction, reader: Actor | None, actor: Actor) -> str:
+    known = actors.by_uri(tx, actor.moved_to) if actor.moved_to else None
+    shown = known is not None and _has_page(tx, reader, known)
+    return known.handle if known is not None and shown else actor.moved_to or ""
 
 
 def _aliases(actor: Actor) -> Collection[str]:

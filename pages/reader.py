@@ -29,7 +29,8 @@ _SHOWS_FORM = web.RequestKey("shows a form", bool)
 class Reader:
     """One of our people who is signed in, and what the frame of each page tells them.
 
-    `unread` notifications, up to 99; `requests` to follow them that wait for an answer.
+    `unread` notifications, up to 99; `requests` to follow them that wait for an answer; `answers`
+    that projects await from them, up to 99: to invitations, and to who asks to take part.
     """
 
     actor: Actor
@@ -37,6 +38,7 @@ class Reader:
     form_token: str
     unread: int
     requests: int
+    answers: int
 
     @property
     def viewer(self) -> Viewer:

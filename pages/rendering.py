@@ -40,7 +40,11 @@ def set_up(app: web.Application) -> None:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        filters=FILTERS | {"day": partial(day, zone=app[SERVER].zone)},
+        filters=FILTERS
+        | {
+            "day": partial(day, zone=app[SERVER].zone),
+            "date": partial(date, zone=app[SERVER].zone),
+        },
     )
 
 
@@ -65,6 +69,15 @@ def day(moment: datetime, zone: ZoneInfo) -> str:
         here, twice = moment, True
     written = f"{here.day} {here:%B %Y, %H:%M}"
     return f"{written} {here:%Z}" if twice else written
+
+
+def date(moment: datetime, zone: ZoneInfo) -> str:
+    """The same without the hour: 4 September 2026."""
+    try:
+        here = moment.astimezone(zone)
+    except OverflowError:
+        here = moment
+    return f"{here.day} {here:%B %Y}"
 
 
 def instant(moment: datetime) -> str:

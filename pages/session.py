@@ -21,7 +21,7 @@ from actors.accounts import Session
 from actors.server import SERVER
 from pages import rendering
 from pages.reader import Reader, cookie_name, token, visit
-from storage import follows, notifications
+from storage import follows, memberships, notifications
 from storage.database import Transaction
 
 __all__ = ["CALLER", "FORM", "Form", "Reader", "anyone", "form", "own_path", "signed_in"]
@@ -144,6 +144,7 @@ def _reader(tx: Transaction, session: Session, secret: str) -> Reader:
         form_token=token(tx.school, secret),
         unread=notifications.unread(tx, session.actor.id),
         requests=follows.count_requests(tx, session.actor.id),
+        answers=memberships.waiting(tx, session.actor.id),
     )
 
 

@@ -13,7 +13,7 @@ from multidict import MultiDict, MultiDictProxy
 from actors import accounts
 from actors.accounts import LONGEST_SESSION, TooManyAttempts
 from actors.server import SERVER
-from pages import compose, rendering, settings
+from pages import compose, project_details, rendering, settings
 from pages.reader import end_cookie, set_cookie
 from pages.session import (
     CALLER,
@@ -37,7 +37,11 @@ WRONG = (
 )
 WELCOME_BACK = "You are signed in again. Nothing was sent yet: please look, and send it once more."
 # The forms that wait for somebody who has to sign in first, by the path they are sent to.
-AGAIN: Mapping[str, Again] = {"/compose": compose.again, "/settings": settings.again}
+AGAIN: Mapping[str, Again] = {
+    "/compose": compose.again,
+    "/projects/new": project_details.start_again,
+    "/settings": settings.again,
+}
 
 
 @anyone

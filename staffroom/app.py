@@ -60,6 +60,7 @@ async def opened(settings: Settings) -> AsyncIterator[Server]:
         url=settings.server.public_url,
         name=settings.server.name,
         secret=config.secret(settings.directory),
+        between_moves=settings.federation.between_moves,
     )
     check(settings)
     database = await Database.open(settings.database.url, house)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from staffroom import app, founding
-from staffroom.demo import command, surroundings
+from staffroom.demo_house import command, surroundings
 
 CONNECTIONS = 64
 TICKS = os.sysconf("SC_CLK_TCK")

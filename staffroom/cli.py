@@ -1,8 +1,8 @@
 """The command line: everything an administrator types.
 
-Each command is one function below or in `staff_commands` and `peer_commands`; `staffroom COMMAND
---help` shows an example. `staff` and `peers` work while the school is being served: they are a
-second process on the same database.
+Each command is one function below or in a file of its group, `staff_commands` and the like;
+`staffroom COMMAND --help` shows an example. `staff`, `peers`, `project` and the other groups work
+while the school is being served: they are a second process on the same database.
 """
 
 import sys
@@ -12,7 +12,9 @@ import click
 
 from staffroom import app, bench, config, demo, founding, serving
 from staffroom.command import EXPECTED, directory_option
+from staffroom.move_commands import move
 from staffroom.peer_commands import peers
+from staffroom.project_commands import project
 from staffroom.report_commands import reports
 from staffroom.staff_commands import staff
 from storage import migrate as migrations
@@ -181,6 +183,8 @@ def bench_command(directory: Path, name: str | None, as_json: bool) -> None:
 cli.add_command(staff)
 cli.add_command(peers)
 cli.add_command(reports)
+cli.add_command(move)
+cli.add_command(project)
 
 
 def main(arguments: list[str] | None = None) -> None:

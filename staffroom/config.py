@@ -30,6 +30,7 @@ DATABASE_FILE = "staffroom.sqlite"
 KEY_FILE = "secret"
 SECRET_BYTES = 32
 LONGEST_DAYS = 36_500
+LONGEST_STAY = 365  # days
 
 
 class BadSetting(Exception):
@@ -65,6 +66,7 @@ class FederationSettings:
     proxy: str | None
     extra_ca_file: str | None
     remote_copies_days: int  # 0: for ever
+    between_moves_days: int
     danger_allow_http: bool
     danger_allow_private_addresses: bool
 
@@ -72,6 +74,11 @@ class FederationSettings:
     def remote_copies(self) -> timedelta | None:
         """How long what others sent is kept if nobody here does; None: for ever."""
         return timedelta(days=self.remote_copies_days) if self.remote_copies_days else None
+
+    @property
+    def between_moves(self) -> timedelta:
+        """How long whoever moved to another account stays there, before anybody is led on."""
+        return timedelta(days=self.between_moves_days)
 
 
 @dataclass(frozen=True)
@@ -128,12 +135,20 @@ def _port(value: object) -> int:
 
 
 def _days(value: object) -> int:
+    return _number_of_days(value, LONGEST_DAYS)
+
+
+def _days_of_a_year(value: object) -> int:
+    return _number_of_days(value, LONGEST_STAY)
+
+
+def _number_of_days(value: object, most: int) -> int:
     try:
         number = int(value) if isinstance(value, str) else value
     except ValueError:
         number = None
-    if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number <= LONGEST_DAYS:
-        raise ValueError(f"must be a number of days, 0 to {LONGEST_DAYS}")
+    if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number <= most:
+        raise ValueError(f"must be a number of days, 0 to {most}")
     return number
 
 
@@ -247,6 +262,10 @@ SETTINGS: tuple[Setting, ...] = (
         "Days after which what others sent goes, unless somebody here kept it. 0: never.",
     ),
     Setting(
+        "federation", "between_moves_days", 7, "7", _days_of_a_year,
+        "Days that pass before followers are led on again from an account that moved. 0: none.",
+    ),
+    Setting(
         "federation", "danger_allow_http", False, "false", _switch,
         "DANGER: talk to others without TLS and on any port. For schools on one machine.",
     ),
@@ -288,6 +307,7 @@ def read(directory: Path, written: Mapping[str, Any], environ: Mapping[str, str]
         proxy=value["federation.proxy"],
         extra_ca_file=value["federation.extra_ca_file"],
         remote_copies_days=value["federation.remote_copies_days"],
+        between_moves_days=value["federation.between_moves_days"],
         danger_allow_http=value["federation.danger_allow_http"],
         danger_allow_private_addresses=value["federation.danger_allow_private_addresses"],
     )

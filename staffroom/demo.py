@@ -7,16 +7,12 @@ their tokens. What is shown is what the servers wrote down about it.
 
 import asyncio
 import itertools
-import os
 import signal
-import socket
-import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +21,12 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 from rich.console import Console
 from rich.markup import escape
 
-from staffroom import demo_cast, demo_peer, demo_play
+from staffroom import demo_cast, demo_move, demo_peer, demo_play, demo_project
 from staffroom.app import CannotOpen
-from staffroom.demo_cast import FAILING, SCHOOLS, Cast
+from staffroom.demo_cast import FAILING, PROJECT, SCHOOLS
+from staffroom.demo_house import House, Keys, free_place
 from staffroom.demo_play import Player
 
-FIRST_PORT = 8101
-TIME_TO_START = 60.0  # seconds
-TIME_TO_STOP = 10.0
 QUEUE_EVERY = 15.0
 OUTCOMES = {
     "done": "green",
@@ -43,83 +37,6 @@ OUTCOMES = {
     "over": "red",
     "aside": "red",
 }
-
-
-@dataclass(frozen=True)
-class Keys:
-    """What opens an account: a password for a browser, a token for a program."""
-
-    password: str
-    token: str
-
-
-class House:
-    """One school of the demo: where it lives, and its process."""
-
-    def __init__(self, cast: Cast, folder: Path, port: int) -> None:
-        self.cast = cast
-        self.folder = folder
-        self.port = port
-        self.host = f"127.0.0.1:{port}"
-        self.url = f"http://{self.host}"
-        self.process: asyncio.subprocess.Process | None = None
-
-    async def run(self, *words: str, typed: str = "") -> str:
-        """Run a `staffroom` command about this school; answers what it printed."""
-        process = await asyncio.create_subprocess_exec(
-            *command(*words, "--data", str(self.folder)),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=surroundings(),
-        )
-        try:
-            out, complaint = await process.communicate(typed.encode())
-        except asyncio.CancelledError:
-            process.kill()
-            await process.wait()
-            raise
-        if process.returncode:
-            raise CannotOpen(f"{self.cast.name}: {complaint.decode().strip()}")
-        return out.decode().strip()
-
-    async def serve(self) -> None:
-        """Start serving; returns when the school is ready."""
-        self.process = await asyncio.create_subprocess_exec(
-            *command("serve", "--data", str(self.folder), "--port", str(self.port), "--traffic"),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=surroundings(),
-            # Ctrl-C reaches the demo alone, which then asks the schools to close.
-            start_new_session=True,
-        )
-        assert self.process.stdout is not None
-        assert self.process.stderr is not None
-        line = await asyncio.wait_for(self.process.stdout.readline(), TIME_TO_START)
-        if not line.startswith(b"ready "):
-            complaint = await self.process.stderr.read()
-            raise CannotOpen(f"{self.cast.name} did not start: {complaint.decode().strip()}")
-
-    async def journal(self) -> AsyncIterator[dict[str, Any]]:
-        """What the server writes down, line by line."""
-        assert self.process is not None
-        assert self.process.stderr is not None
-        async for line in self.process.stderr:
-            with suppress(orjson.JSONDecodeError):
-                found = orjson.loads(line)
-                if isinstance(found, dict):
-                    yield found
-
-    async def close(self) -> None:
-        """Ask the process to end, and make it if it does not."""
-        if self.process is None or self.process.returncode is not None:
-            return
-        self.process.terminate()
-        try:
-            await asyncio.wait_for(self.process.wait(), TIME_TO_STOP)
-        except TimeoutError:
-            self.process.kill()
-            await self.process.wait()
 
 
 class Traffic:
@@ -140,7 +57,7 @@ class Traffic:
             elif (room, event) == ("outbox.deliver", "delivery"):
                 self._delivery(house, line)
             elif line.get("level") in {"warning", "error"}:
-                self._say(house.cast.name, f"[red]{escape(str(event))}[/red]")
+                self.went_wrong(f"{house.cast.name}: {event}")
 
     def _arrival(self, house: House, line: dict[str, Any]) -> None:
         sender = self._name(str(line.get("actor", "")))
@@ -164,6 +81,13 @@ class Traffic:
         receiver = self._names.get(host, host)
         self._say(f"{house.cast.slug} keeps for {receiver}", f"[yellow]{escape(words)}[/yellow]")
 
+    def tell(self, text: str) -> None:
+        """What is going on, between the lines."""
+        self._print(f"[bold]{escape(text)}[/bold]")
+
+    def went_wrong(self, text: str) -> None:
+        self._print(f"[red]{escape(text)}[/red]")
+
     def _show(self, sender: str, receiver: str, what: str, line: dict[str, Any]) -> None:
         outcome = str(line.get("outcome"))
         colour = OUTCOMES.get(outcome, "white")
@@ -179,10 +103,11 @@ class Traffic:
         )
 
     def _say(self, who: str, what: str) -> None:
+        self._print(f"{escape(who):32} {what}")
+
+    def _print(self, line: str) -> None:
         moment = time.strftime("%H:%M:%S")
-        self._console.print(
-            f"[dim]{moment}[/dim]  {escape(who):32} {what}", highlight=False, soft_wrap=True
-        )
+        self._console.print(f"[dim]{moment}[/dim]  {line}", highlight=False, soft_wrap=True)
 
     def _name(self, url: str) -> str:
         host = url.partition("://")[2].partition("/")[0]
@@ -192,16 +117,6 @@ class Traffic:
         """One line: `crossed: oakfield→riverside 12, …`."""
         pairs = itertools.permutations([cast.slug for cast in SCHOOLS], 2)
         return "crossed: " + ", ".join(f"{a}→{b} {self.crossed[a, b]}" for a, b in pairs)
-
-
-def command(*words: str) -> list[str]:
-    """A `staffroom` command as this very Python would run it."""
-    return [sys.executable, "-m", "staffroom", *words]
-
-
-def surroundings() -> dict[str, str]:
-    """The environment without settings of another school."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("STAFFROOM_")}
 
 
 def show(seconds: int | None, folder: Path | None) -> None:
@@ -258,7 +173,7 @@ async def _play(console: Console, seconds: int | None, place: Path) -> None:
             async with asyncio.TaskGroup() as group:
                 watchers = [group.create_task(traffic.follow(house)) for house in houses]
                 acts = [
-                    group.create_task(_perform(console, players)),
+                    group.create_task(_perform(traffic, houses, players)),
                     group.create_task(_fail(heads, session, players["alice"].uri)),
                     group.create_task(_announce(console, traffic, began)),
                     group.create_task(_watch_queue(traffic, houses[0])),
@@ -320,6 +235,14 @@ async def _found(house: House, houses: list[House], failing: list[str]) -> dict[
             typed=f"{password}\n",
         )  # fmt: skip
         keys[member.username] = Keys(password, token=printed.splitlines()[-1])
+    if PROJECT.owner in keys:
+        await house.run(
+            "project", "add", PROJECT.slug,
+            "--name", PROJECT.name,
+            "--aim", PROJECT.aim,
+            "--owner", PROJECT.owner,
+            "--private",
+        )  # fmt: skip
     return keys
 
 
@@ -334,7 +257,10 @@ def _print_people(console: Console, houses: list[House], keys: list[dict[str, Ke
                 f"  password [bold]{own.password}[/]  token {own.token}",
                 soft_wrap=True,
             )
+    guests = ", ".join(username for username, _ in PROJECT.guests)
     console.print(
+        f"\nA private project at {SCHOOLS[0].name}, for {PROJECT.owner}, {guests} alone:\n"
+        f"  {PROJECT.name}  {houses[0].url}/projects/{PROJECT.slug}\n"
         f"\nBe one of them: open {houses[0].url}/sign-in in a browser, with the name alice.\n"
         "Or let a program speak: curl -H 'Authorization: Bearer TOKEN' "
         f"{houses[0].url}/users/alice/inbox\n",
@@ -342,11 +268,27 @@ def _print_people(console: Console, houses: list[House], keys: list[dict[str, Ke
     )
 
 
-async def _perform(console: Console, players: dict[str, Player]) -> None:
+async def _perform(traffic: Traffic, houses: list[House], players: dict[str, Player]) -> None:
+    """The play: once through, then a word now and then."""
+    by_school = {house.cast.slug: house for house in houses}
+
+    async def run(school: str, *words: str) -> str:
+        return await by_school[school].run(*words)
+
+    await asyncio.gather(
+        _chapter(traffic, demo_play.talk(players)),
+        _chapter(traffic, demo_project.together(players, traffic.tell)),
+    )
+    await _chapter(traffic, demo_move.move(players, traffic.tell, run))
+    await demo_play.go_on(players)
+
+
+async def _chapter(traffic: Traffic, acts: Coroutine[Any, Any, None]) -> None:
+    """One part of the play. If it ends early, the others go on."""
     try:
-        await demo_play.perform(players)
-    except (demo_play.NotDone, ClientError, TimeoutError) as error:
-        console.print(f"[red]the play ended early: {escape(str(error))}[/red]", soft_wrap=True)
+        await acts
+    except (demo_play.NotDone, CannotOpen, ClientError, TimeoutError) as error:
+        traffic.went_wrong(f"a part of the play ended early: {str(error) or type(error).__name__}")
 
 
 async def _fail(heads: list[demo_peer.Head], session: ClientSession, followee: str) -> None:
@@ -378,13 +320,3 @@ async def _until(began: float, seconds: int | None) -> None:
         await asyncio.Event().wait()
     else:
         await asyncio.sleep(max(began + seconds - time.monotonic(), 0))
-
-
-def free_place() -> socket.socket:
-    """A place of our own on this machine, from port 8101 upwards."""
-    for port in range(FIRST_PORT, FIRST_PORT + 100):
-        try:
-            return socket.create_server(("127.0.0.1", port))
-        except OSError:
-            continue
-    return socket.create_server(("127.0.0.1", 0))

@@ -34,6 +34,7 @@ SCHOOLS: tuple[Cast, ...] = (
             Member("alice", "Alice Okafor", "Head of Science", ("Physics", "Science"), "KS4"),
             Member("tom", "Tom Ashworth", "Teacher of Mathematics", ("Mathematics",), "KS3"),
             Member("priya", "Priya Nair", "SENCo", ("Inclusion",), "All phases"),
+            Member("frahman", "Fatima Rahman", "Deputy Head", ("Mathematics",), "KS4"),
         ),
     ),
     Cast(
@@ -130,13 +131,59 @@ POSTS: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
     ),
 )
 
+
+@dataclass(frozen=True)
+class Project:
+    """A project of one of the schools: who starts it, whom they invite with what role, what is
+    said in it, and who is a colleague of all that and not in it."""
+
+    slug: str
+    name: str
+    aim: str
+    owner: str
+    guests: tuple[tuple[str, str], ...]
+    posts: tuple[tuple[str, str], ...]
+    better: str  # what the last post says once its author has thought again
+    outsider: str
+
+
+PROJECT = Project(
+    "science-6-to-7",
+    "Science from Year 6 to Year 7",
+    "One scheme of work across the summer, so that nobody does the pondweed twice.",
+    "alice",
+    (("bob", "editor"), ("fatima", "editor"), ("carys", "editor"), ("dele", "observer")),
+    (
+        ("alice", "Welcome. This project is private: only its members see what is said."),
+        ("bob", "Draft of the baseline test is done. Twelve questions, no calculator."),
+        ("fatima", "Questions 4 and 9 need graph skills that we only teach in October."),
+        ("carys", "Year 6 can try it on Monday at 9."),
+    ),
+    "Year 6 can try it on Tuesday at 9, Monday is the coach trip.",
+    "priya",
+)
+
+
+@dataclass(frozen=True)
+class Mover:
+    """Somebody who changes school: who they were where, and who they are now."""
+
+    name: str
+    old_school: str
+    old: str
+    new_school: str
+    new: str
+
+
+MOVER = Mover("Fatima", "riverside", "fatima", "oakfield", "frahman")
+
 # What goes on as long as somebody watches.
 LATER: tuple[tuple[str, str], ...] = (
     ("alice", "Minutes of the science network are up. Next meeting at Hillcrest."),
     ("bob", "The ripple tank works. Nobody knows why."),
     ("carys", "Moderation of Year 6 writing: who has time on Tuesday?"),
     ("dele", "Thank you to Oakfield for the loan of the compasses."),
-    ("fatima", "Mock results are in. Ratio is better than last year, thanks to bar models."),
+    ("frahman", "First week at Oakfield, and all of you came along. Thank you."),
     ("tom", "Room change: numeracy network in M4 tomorrow."),
     ("george", "Ten more copies of Skellig found behind the radiator."),
 )

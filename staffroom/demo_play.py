@@ -1,21 +1,27 @@
-"""What the people of the demo do over HTTP: they follow, post, answer, ask, vote, like and edit."""
+"""What the people of the demo do over HTTP: they follow, post, answer, ask, vote, like and edit.
+
+What they do in a project stands in `demo_project`, how one of them moves school in `demo_move`.
+"""
 
 import asyncio
 import itertools
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from aiohttp import ClientError, ClientSession
 
-from federation.vocabulary import MEDIA_TYPE, PUBLIC
+from federation.vocabulary import MEDIA_TYPE, PUBLIC, id_of
 from staffroom.demo_cast import FOLLOWS, LATER, MODERATION, POSTS
 
 A_MOMENT = 0.3  # seconds between two acts, so that one can follow them
 LATER_EVERY = 8.0
-TIME_TO_BE_ACCEPTED = 30.0
+LONGEST_WAIT = 30.0
+
+T = TypeVar("T")
 
 
 class NotDone(Exception):
@@ -48,39 +54,75 @@ class Player:
             return answer.headers["Location"]
 
     async def read(self, url: str) -> dict[str, Any]:
-        """GET something of their own school."""
+        """GET something of their own school; nothing of what is not there for them."""
         async with self.session.get(
             url, headers={"Authorization": f"Bearer {self.token}", "Accept": MEDIA_TYPE}
         ) as answer:
-            found = orjson.loads(await answer.read())
+            found = orjson.loads(await answer.read()) if answer.status == 200 else {}
             return found if isinstance(found, dict) else {}
 
-    async def say(self, text: str, **more: Any) -> dict[str, Any]:
-        """Post a Note to everybody; answers it as it was made."""
-        note = {
-            "type": "Note",
-            "content": f"<p>{text}</p>",
-            "to": [PUBLIC, *more.pop("to", ())],
-            "cc": [f"{self.uri}/followers"],
-            **more,
-        }
-        activity = await self.read(await self.act(note))
-        made = activity.get("object")
+    async def post(self, note: Mapping[str, Any]) -> dict[str, Any]:
+        """Post something; answers it as it was made."""
+        made = (await self.read(await self.act(note))).get("object")
         if not isinstance(made, dict):
             raise NotDone(f"{self.username}: the post is not in its activity")
         return made
 
+    async def say(self, text: str, **more: Any) -> dict[str, Any]:
+        """Post a Note to everybody; answers it as it was made."""
+        return await self.post(
+            {
+                "type": "Note",
+                "content": f"<p>{text}</p>",
+                "to": [PUBLIC, *more.pop("to", ())],
+                "cc": [f"{self.uri}/followers"],
+                **more,
+            }
+        )
 
-async def perform(players: Mapping[str, Player]) -> None:
-    """The play: once through, then a word now and then."""
+    async def arrivals(self) -> list[dict[str, Any]]:
+        """What came into their inbox last, newest first."""
+        page = (await self.read(f"{self.uri}/inbox")).get("first")
+        if isinstance(page, str):
+            page = await self.read(page)
+        found = page.get("orderedItems", []) if isinstance(page, dict) else []
+        return [one for one in found if isinstance(one, dict)]
+
+    async def arrived(self, kind: str, about: str) -> dict[str, Any]:
+        """The activity of that type about that object, once it is in their inbox."""
+
+        async def look() -> dict[str, Any] | None:
+            for one in await self.arrivals():
+                if one.get("type") == kind and id_of(one.get("object")) == about:
+                    return one
+            return None
+
+        return await until(look, f"{self.username} waits for {kind} of {about}")
+
+
+async def until(look: Callable[[], Awaitable[T | None]], waiting: str) -> T:
+    """Look again and again until there is something. Raises NotDone when that takes too long."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LONGEST_WAIT):
+            while True:
+                if (found := await look()) is not None:
+                    return found
+                await asyncio.sleep(A_MOMENT)
+    raise NotDone(f"{waiting}, and nothing comes")
+
+
+async def talk(players: Mapping[str, Player]) -> None:
+    """They follow each other, and say what they have to say."""
     for follower, followee in FOLLOWS:
         await players[follower].act({"type": "Follow", "object": players[followee].uri})
-    with suppress(TimeoutError):
-        async with asyncio.timeout(TIME_TO_BE_ACCEPTED):
-            await _accepted(players)
+    await _accepted(players)
     notes = [await _converse(players, *post) for post in POSTS]
     await _ask(players)
     await _change(players, notes)
+
+
+async def go_on(players: Mapping[str, Player]) -> None:
+    """A word now and then, as long as somebody watches."""
     for author, text in itertools.cycle(LATER):
         await asyncio.sleep(LATER_EVERY)
         with suppress(ClientError, NotDone, TimeoutError):
@@ -90,16 +132,14 @@ async def perform(players: Mapping[str, Player]) -> None:
 
 async def _accepted(players: Mapping[str, Player]) -> None:
     """Wait until everybody who asked to follow somebody does."""
-    wanted: dict[str, int] = {}
-    for follower, _ in FOLLOWS:
-        wanted[follower] = wanted.get(follower, 0) + 1
-    for username, number in wanted.items():
+    for username, number in Counter(follower for follower, _ in FOLLOWS).items():
         player = players[username]
-        while True:
+
+        async def look(player: Player = player, number: int = number) -> bool | None:
             following = await player.read(f"{player.uri}/following")
-            if following.get("totalItems", 0) >= number:
-                break
-            await asyncio.sleep(A_MOMENT)
+            return following.get("totalItems", 0) >= number or None
+
+        await until(look, f"{username} waits to be accepted")
 
 
 async def _converse(

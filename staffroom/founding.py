@@ -37,6 +37,7 @@ def found(
         url=settings.server.public_url,
         name=settings.server.name,
         secret=config.secret(directory, environ),
+        between_moves=settings.federation.between_moves,
     )
     # Readable by its owner alone from its first byte on, the files beside it as well.
     before = os.umask(0o077)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from actors import documents, nodeinfo, webfinger
+from actors import blocked, documents, nodeinfo, project_documents, webfinger
 from actors.server import SERVER
 from api import outbox as client
 from inbox import door
@@ -17,9 +17,13 @@ from pages import (
     compose,
     find,
     home,
+    moving,
     notifications,
     people,
     posts,
+    project_acts,
+    project_details,
+    projects,
     rendering,
     requests,
     settings,
@@ -87,8 +91,10 @@ async def health(request: web.Request) -> web.Response:
 
 PERSON = "/users/{name:[A-Za-z0-9_]+}"
 POST = "/objects/{id:[0-9]+}"
-OUR_PAGE = "/@{name:[A-Za-z0-9_]+}"
+PROJECT = "/projects/{slug:[a-z][a-z0-9_-]*}"
+OUR_PAGE = "/@{name:[A-Za-z0-9_-]+}"
 ID = "[0-9]{1,19}"
+A_PROJECT = f"/projects/{{id:{ID}}}"
 
 ROUTES: tuple[Route, ...] = (
     # the school itself, and how it is found
@@ -127,6 +133,29 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", f"{PERSON}/following", documents.following, DOCUMENTS),
     Route("GET", f"{PERSON}/featured", documents.featured, DOCUMENTS),
     Route("GET", f"{PERSON}/liked", documents.liked, DOCUMENTS),
+    Route("GET", f"{PERSON}/blocked", blocked.blocked, DOCUMENTS),
+    # the projects that are at home here; of private ones only for who is in them
+    Route("GET", "/projects", projects.mine, PAGES),
+    Route("GET", "/projects/new", project_details.new, PAGES),
+    Route("POST", "/projects/new", project_details.create, FORMS),
+    Route("GET", PROJECT, by_accept(project_documents.project, projects.ours), DOCUMENTS),
+    Route("GET", f"{PROJECT}/inbox", documents.inbox, DOCUMENTS),
+    Route("POST", f"{PROJECT}/inbox", door.receive, DELIVERIES),
+    Route("GET", f"{PROJECT}/outbox", documents.outbox, DOCUMENTS),
+    Route("GET", f"{PROJECT}/followers", documents.followers, DOCUMENTS),
+    Route("GET", f"{PROJECT}/featured", documents.featured, DOCUMENTS),
+    Route("GET", f"{PROJECT}/members", project_documents.members, DOCUMENTS),
+    # the same and those of other schools, for who works here
+    Route("GET", A_PROJECT, projects.any_school, PAGES),
+    Route("GET", f"{A_PROJECT}/people", projects.people, PAGES),
+    Route("GET", f"{A_PROJECT}/edit", project_details.details, PAGES),
+    Route("POST", f"{A_PROJECT}/edit", project_details.save, FORMS),
+    Route(
+        "POST",
+        f"{A_PROJECT}/{{deed:{'|'.join(project_acts.DEEDS)}}}",
+        project_acts.with_project,
+        FORMS,
+    ),
     # what they say and do
     Route("GET", POST, by_accept(documents.post, posts.post), DOCUMENTS),
     Route("GET", f"{POST}/replies", documents.replies, DOCUMENTS),
@@ -141,6 +170,9 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/settings", settings.save, FORMS),
     Route("POST", "/settings/password", settings.password, FORMS),
     Route("POST", "/settings/sessions/end", settings.end_others, FORMS),
+    Route("GET", "/settings/moving", moving.moving, PAGES),
+    Route("POST", "/settings/aliases", moving.set_alias, FORMS),
+    Route("POST", "/settings/move", moving.move, SIGNING_IN),
     # pages for people: reading and doing
     Route("GET", OUR_PAGE, by_type(documents.actor_with_page, people.profile_page), PAGES),
     Route(

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from staffroom import app, journal, workers
 from staffroom.config import Settings
-from storage import deliveries, received
+from storage import deliveries, moves, received
 from storage.alone import alone
 from storage.database import Transaction
 
@@ -68,3 +68,4 @@ def take_up(tx: Transaction) -> None:
         return
     received.release_all(tx)
     deliveries.abandon_all(tx)
+    moves.take_up(tx)

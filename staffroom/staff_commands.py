@@ -5,11 +5,13 @@ from pathlib import Path
 
 import click
 
-from actors import accounts
+from actors import accounts, handles, profile, remote
 from actors import staff as members
 from actors.accounts import BadPassword
 from actors.server import Server
-from outbox import delete, standing
+from federation import addresses
+from federation.errors import Gone, Unreachable, WireError
+from outbox import acting, delete, standing
 from staffroom.command import directory_option, read, with_school, write
 from storage import accounts as kept_accounts
 from storage import actors
@@ -100,7 +102,7 @@ def password(directory: Path, username: str, password_stdin: bool) -> None:
       staffroom staff password alice
       staffroom staff password alice --password-stdin < alice.txt
     """
-    kept_name = read(directory, lambda tx: _member(tx, username).username)
+    kept_name = read(directory, lambda tx: member_called(tx, username).username)
     typed = _first_line() if password_stdin else _typed_twice()
 
     async def act(server: Server) -> str:
@@ -108,7 +110,7 @@ def password(directory: Path, username: str, password_stdin: bool) -> None:
         return await server.database.write(change, kept)
 
     def change(tx: Transaction, password_hash: str) -> str:
-        actor = _member(tx, username)
+        actor = member_called(tx, username)
         try:
             accounts.set_password(tx, actor, password_hash)
         except LookupError as error:
@@ -134,7 +136,7 @@ def token(directory: Path, username: str, scopes: str) -> None:
 
     def issue(tx: Transaction) -> str:
         try:
-            return accounts.issue_token(tx, _member(tx, username), scopes.split())
+            return accounts.issue_token(tx, member_called(tx, username), scopes.split())
         except ValueError as error:
             raise click.ClickException(str(error)) from None
 
@@ -175,7 +177,7 @@ def suspend(directory: Path, username: str) -> None:
     """
 
     def close(tx: Transaction) -> str:
-        actor = _member(tx, username)
+        actor = member_called(tx, username)
         standing.suspend(tx, actor)
         return actor.handle
 
@@ -194,7 +196,7 @@ def readmit(directory: Path, username: str) -> None:
     """
 
     def open_again(tx: Transaction) -> str:
-        actor = _member(tx, username)
+        actor = member_called(tx, username)
         if not standing.readmit(tx, actor):
             raise click.ClickException(f"{actor.handle} is not suspended")
         return actor.handle
@@ -215,16 +217,77 @@ def remove(directory: Path, username: str, yes: bool) -> None:
     Example:
       staffroom staff remove alice --yes
     """
-    actor = read(directory, lambda tx: _member(tx, username))
+    actor = read(directory, lambda tx: member_called(tx, username))
     if not yes:
         _make_sure(f"Remove {actor.handle} ({actor.name}) and everything they wrote, for good?")
 
     def part(tx: Transaction) -> str:
-        leaver = _member(tx, username)
+        leaver = member_called(tx, username)
         delete.account(tx, leaver)
         return leaver.handle
 
     click.echo(f"{write(directory, part)} is removed")
+
+
+@staff.command()
+@click.argument("username")
+@click.argument("old", metavar="OLD_ID_OR_HANDLE")
+@click.option("--remove", "takes_back", is_flag=True, help="Say so no more.")
+@directory_option
+def alias(directory: Path, username: str, old: str, takes_back: bool) -> None:
+    """Say that USERNAME had the account OLD_ID_OR_HANDLE before, at another school.
+
+    Then that school can move them here: `staffroom move start` there.
+
+    \b
+    Example:
+      staffroom staff alias bob @bob@riverside.example
+      staffroom staff alias bob https://riverside.example/users/bob --remove
+    """
+
+    async def act(server: Server) -> str:
+        actor = await server.database.read(member_called, username)
+        before = profile.of(actor).aliases
+        uri = await server.database.read(_among, before, old) or await account_named(server, old)
+        if takes_back and uri not in before:
+            raise click.ClickException(f"{actor.handle} does not say that they were {uri}")
+        others = [one for one in before if one != uri]
+        names = others if takes_back else [*others, uri]
+        if uri not in before or takes_back:
+            said = {"id": actor.uri, "alsoKnownAs": names}
+            await acting.act(server, actor, {"type": "Update", "object": said})
+        return f"{actor.handle} {'was not' if takes_back else 'was'} {uri}"
+
+    click.echo(with_school(directory, act))
+
+
+def _among(tx: Transaction, uris: tuple[str, ...], typed: str) -> str | None:
+    """The one of these accounts that is meant by what was typed, as far as we know them."""
+    wanted = typed.removeprefix("acct:").lstrip("@").casefold()
+    for uri in uris:
+        known = actors.by_uri(tx, uri)
+        if typed == uri or (known and known.handle.lstrip("@").casefold() == wanted):
+            return uri
+    return None
+
+
+async def account_named(server: Server, typed: str) -> str:
+    """The id of the account that is meant by an id or a handle.
+
+    By its id an account may be named whose server cannot be reached now. Raises ClickException.
+    """
+    try:
+        if not typed.startswith(("https://", "http://")):
+            return (await handles.find(server, typed)).uri
+        uri = addresses.canonical(typed, server.rules)
+        try:
+            return (await remote.actor(server, uri)).uri
+        except Unreachable:
+            return uri
+    except Gone:
+        raise click.ClickException(f"{typed}: there is no such account") from None
+    except WireError as error:
+        raise click.ClickException(f"{typed}: {error}") from None
 
 
 def _taken(tx: Transaction, username: str) -> str:
@@ -235,7 +298,7 @@ def _taken(tx: Transaction, username: str) -> str:
     return f"the username {username} is taken"
 
 
-def _member(tx: Transaction, username: str) -> Actor:
+def member_called(tx: Transaction, username: str) -> Actor:
     """The member of staff of that name; raises ClickException where there is none."""
     actor = actors.local_by_username(tx, username.strip().removeprefix("@"))
     if actor is None or actor.type != "Person" or actor.state == "deleted":

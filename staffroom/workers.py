@@ -1,5 +1,5 @@
 """What a school does without being asked: work on what arrived, deliver what waits, knock once;
-fetch what conversations lack, tell how polls stand, tidy up.
+fetch what conversations lack, tell how polls stand, look after who moved, tidy up.
 
 Each worker runs for ever. One that stops by mistake is started again after a pause that grows,
 with a line in the journal: a school that is open keeps working.
@@ -15,7 +15,7 @@ from functools import partial
 from actors import upkeep
 from actors.server import Server
 from inbox import threads, worker
-from outbox import deliver, polls
+from outbox import deliver, moving, polls
 from outbox import knock as opening
 from storage.database import Busy, Unavailable
 
@@ -32,6 +32,7 @@ TIME_TO_STOP = 5.0
 BREATH = 0.05
 # How often to look whether there is something to do, where nobody says so.
 POLLS_IDLE = 30.0
+MOVES_IDLE = 5.0
 UPKEEP_IDLE = 60.0
 
 
@@ -98,6 +99,7 @@ def regular(remote_copies: timedelta | None, inbox_workers: int = 1) -> dict[str
         "outbox": deliver.work,
         "threads": threads.work,
         "polls": partial(step_by_step, polls.step, topic="polls", idle=POLLS_IDLE),
+        "moves": partial(step_by_step, moving.step, topic="moves", idle=MOVES_IDLE),
         "upkeep": partial(step_by_step, tidy, topic="upkeep", idle=UPKEEP_IDLE),
     }
 

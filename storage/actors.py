@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
+from sqlalchemy import ColumnElement, FromClause, and_, case, func, or_, select, update
 
-from storage import burials, peers, sql
+from storage import audience, burials, peers, sql
 from storage.tables import actors, objects, published
 from storage.tables import peers as peer_rows
 from storage.transaction import Transaction
@@ -119,11 +119,20 @@ _BY_IDS = select(*COLUMNS).where(actors.c.id.in_(sql.one_of("ids")))
 _BY_USERNAME = select(*COLUMNS).where(
     actors.c.peer_id.is_(None), func.lower(actors.c.username) == sql.words("of_username")
 )
+
+
+def _introduced(actor: FromClause) -> ColumnElement[bool]:
+    """True for those of whom their own server told us: what others call them is no handle."""
+    return or_(actor.c.peer_id.is_(None), actor.c.fetched_at.is_not(None))
+
+
 _BY_HANDLE = (
     select(*COLUMNS)
     .where(
         func.lower(actors.c.username) == sql.words("of_username"),
         actors.c.host == sql.words("of_host"),
+        _introduced(actors),
+        audience.known_to_all(actors),
     )
     .order_by(actors.c.id)
 )
@@ -140,12 +149,16 @@ _MENTIONED = (
             _others.c.host == actors.c.host,
             _others.c.id != actors.c.id,
             _others.c.state == "active",
+            _introduced(_others),
+            audience.known_to_all(_others),
         ).label("shared"),
     )
     .select_from(actors.outerjoin(peer_rows, peer_rows.c.id == actors.c.peer_id))
     .where(
         actors.c.uri.in_(sql.one_of("uris")),
         actors.c.state == "active",
+        _introduced(actors),
+        audience.known_to_all(actors),
         or_(
             and_(actors.c.peer_id.is_(None), actors.c.type.in_(("Person", "Organization"))),
             ~peer_rows.c.blocked,
@@ -164,17 +177,19 @@ def by_id(tx: Transaction, actor_id: int) -> Actor | None:
 
 def by_uris(tx: Transaction, uris: Iterable[str]) -> dict[str, Actor]:
     """Those of these ids that are known, by id."""
-    rows = tx.execute(_BY_URIS, {"uris": sorted(set(uris))})
+    wanted = sorted(set(uris))
+    rows = tx.execute(_BY_URIS, {"uris": wanted}) if wanted else ()
     return {row.uri: Actor(*row) for row in rows}
 
 
 def by_ids(tx: Transaction, ids: Iterable[int]) -> dict[int, Actor]:
-    rows = tx.execute(_BY_IDS, {"ids": sorted(set(ids))})
+    wanted = sorted(set(ids))
+    rows = tx.execute(_BY_IDS, {"ids": wanted}) if wanted else ()
     return {row.id: Actor(*row) for row in rows}
 
 
 def mentioned(tx: Transaction, uris: Iterable[str]) -> Found:
-    """Those of these ids about whom there is a page for our people."""
+    """Those of these ids about whom there is a page for all our people; not private projects."""
     wanted = sorted(set(uris))
     rows = tx.execute(_MENTIONED, {"uris": wanted}).all() if wanted else []
     return Found(
@@ -190,6 +205,7 @@ def local_by_username(tx: Transaction, username: str) -> Actor | None:
 
 def by_handle(tx: Transaction, username: str, host: str) -> list[Actor]:
     """Everyone known under `@username@host`, in any state; letter case of the name is ignored.
+    Private projects are found by nobody, nor are people whose own server has not been asked yet.
 
     Often one, but a person and a group of some servers share a handle. `host` is name[:port] in
     lower case, as it is kept.
@@ -343,6 +359,17 @@ def update_local(
     return Actor(*row)
 
 
+def set_lists(
+    tx: Transaction, actor_id: int, *, followers: str | None, featured: str | None
+) -> None:
+    """Which lists for everybody one of ours has: a project that closes or opens changes them."""
+    tx.execute(
+        update(actors)
+        .where(actors.c.id == actor_id, actors.c.peer_id.is_(None))
+        .values(followers=followers, featured=featured)
+    )
+
+
 # --- others ------------------------------------------------------------------------------------
 
 
@@ -369,6 +396,45 @@ def save_remote(tx: Transaction, fields: RemoteFields) -> Actor:
     known = by_uri(tx, fields.uri)
     if known is None or known.local:
         raise NotRemote(f"{fields.uri} is one of ours")
+    return known
+
+
+def name_remote(tx: Transaction, uri: str, *, host: str, username: str) -> Actor:
+    """Somebody of another school of whom we know the id alone, because a project named them.
+
+    `host` is the peer's, `username` what stands last in the id. They have no inbox and no keys;
+    `fetched_at` is null until their own server is asked. Whom we know stays as known. Raises
+    NotRemote for an id of this school.
+    """
+    if host == tx.school.host:
+        raise NotRemote(f"{uri} is of this school")
+    named = Actor(
+        id=tx.new_id(),
+        uri=uri,
+        peer_id=peers.ensure(tx, host).id,
+        type="Person",
+        username=username,
+        host=host,
+        name=username,
+        summary="",
+        url=uri,
+        inbox="",
+        shared_inbox=None,
+        outbox=None,
+        followers=None,
+        following=None,
+        featured=None,
+        approves_followers=False,
+        moved_to=None,
+        state="active",
+        document="{}",
+        created_at=tx.now,
+        updated_at=tx.now,
+        fetched_at=None,
+    )
+    sql.is_new(tx, actors, sql.row_of(named))
+    known = by_uri(tx, uri)
+    assert known is not None
     return known
 
 

@@ -30,9 +30,11 @@ class To:
     """Whom an activity is for. Who is not of another server is left out when it is sent."""
 
     followers_of: int | None = None
+    members_of: int | None = None  # a project: whoever is in it now
     named: tuple[int, ...] = ()  # to their personal inbox, unless a shared one reaches them
     shared: tuple[int, ...] = ()  # named too, but the shared inbox will do
     reached_by: str | None = None  # a post: whoever got or fetched it, answered, likes it …
+    deleted: bool = False  # that post is deleted by it: it says nothing that only some may read
     hidden: tuple[int, ...] = ()  # bto and bcc: to their personal inbox, whatever else
     everyone: bool = False  # one inbox of each server where we know anybody
 
@@ -42,6 +44,7 @@ class Shape:
     """What a statement depends on, beside the values it runs with."""
 
     followers: bool
+    members: bool
     named: bool
     shared: bool
     hidden: bool
@@ -55,8 +58,8 @@ def write(tx: Transaction, activity_id: int, to: To, except_host: str | None) ->
     """Write the deliveries of a published activity, and say how many are new."""
     activity = tx.execute(_ACTIVITY, {"of_id": activity_id}).one()
     shape = _shape(to, activity.type, activity.audience)
-    anybody = shape.followers or shape.named or shape.shared or shape.hidden or shape.everyone
-    if not (anybody or to.reached_by):
+    by_group = shape.followers or shape.members or shape.everyone
+    if not (by_group or shape.named or shape.shared or shape.hidden or to.reached_by):
         return 0
     return tx.execute(
         _insert(sql.on_postgresql(tx), shape),
@@ -64,6 +67,7 @@ def write(tx: Transaction, activity_id: int, to: To, except_host: str | None) ->
             "to_activity": activity_id,
             "to_moment": tx.now,
             "to_followers_of": to.followers_of,
+            "to_members_of": to.members_of,
             "to_named": to.named,
             "to_shared": to.shared,
             "to_hidden": to.hidden,
@@ -81,17 +85,18 @@ _ACTIVITY = select(published.c.type, published.c.audience).where(
 def _shape(to: To, kind: str, intended: str) -> Shape:
     reached: Literal["nobody", "everyone", "entitled"] = "nobody"
     if to.reached_by is not None:
-        # A Delete says nothing that only some may read.
-        reached = "everyone" if intended in OPEN or kind == "Delete" else "entitled"
+        deleted = to.deleted or kind == "Delete"
+        reached = "everyone" if intended in OPEN or deleted else "entitled"
     return Shape(
         followers=to.followers_of is not None,
+        members=to.members_of is not None,
         named=bool(to.named),
         shared=bool(to.shared),
         hidden=bool(to.hidden),
         everyone=to.everyone,
         reached=reached,
         open=intended in OPEN,
-        personal=intended not in (*OPEN, "followers"),
+        personal=intended not in (*OPEN, "followers", "project"),
     )
 
 
@@ -119,7 +124,7 @@ def _insert(for_postgresql: bool, shape: Shape) -> Any:
 
 
 def _addressed(shape: Shape) -> list[Inboxes]:
-    """Followers, and whom the activity names."""
+    """Followers, members, and whom the activity names."""
     by_shared: list[ColumnElement[bool]] = []
     if shape.followers:
         follow = follows.alias()
@@ -127,6 +132,9 @@ def _addressed(shape: Shape) -> list[Inboxes]:
             follow.c.followee_id == sql.number("to_followers_of"), follow.c.state == "accepted"
         )
         by_shared.append(actors.c.id.in_(accepted))
+    if shape.members:
+        members = audience.members_of(sql.number("to_members_of"))
+        by_shared.append(actors.c.id.in_(members))
     if shape.shared:
         by_shared.append(actors.c.id.in_(sql.one_of("to_shared")))
     chosen = [_inboxes(_shared_inbox(), way) for way in by_shared]
@@ -137,7 +145,8 @@ def _addressed(shape: Shape) -> list[Inboxes]:
         chosen.append(_inboxes(actors.c.inbox, actors.c.id.in_(sql.one_of("to_hidden"))))
     if shape.everyone:
         # A server without a shared inbox is told at that of anybody there.
-        any_inbox = func.coalesce(func.min(actors.c.shared_inbox), func.min(actors.c.inbox))
+        inbox = func.nullif(actors.c.inbox, "")  # of who is known by their id alone
+        any_inbox = func.coalesce(func.min(actors.c.shared_inbox), func.min(inbox))
         chosen.append(_inboxes(any_inbox).group_by(actors.c.peer_id))
     return chosen
 

@@ -71,6 +71,7 @@ _OF_OBJECT = (
         announces.c.object_id == sql.number("of_object"),
         announces.c.audience.in_(OPEN),
         audiences.welcome(actors),
+        audiences.known_to_all(actors),
     )
 )
 _PAGE_OF_OBJECT = sql.newest(_OF_OBJECT, announces.c.id)

@@ -29,23 +29,30 @@ def note(
     owners: Iterable[int],
     followers_of: int | None,
     everyone: bool,
+    members_of: int | None = None,
 ) -> None:
     """An activity is for these of our people; nobody finds it twice.
 
-    `followers_of`: those who follow this actor here. `everyone`: all people of this school.
+    `followers_of`: those who follow this actor here. `members_of`: those who are in this project.
+    `everyone`: all people of this school.
     """
     named = sorted(set(owners))
-    if not named and followers_of is None and not everyone:
+    if not named and followers_of is None and members_of is None and not everyone:
         return
     tx.execute(
-        _note(sql.on_postgresql(tx), everyone),
-        # No row has the id 0.
-        {"the_received": received_id, "the_owners": named, "the_followee": followers_of or 0},
+        _note(sql.on_postgresql(tx), everyone, members_of is not None),
+        {
+            "the_received": received_id,
+            "the_owners": named,
+            # No row has the id 0.
+            "the_followee": followers_of or 0,
+            "the_project": members_of,
+        },
     )
 
 
 @cache
-def _note(for_postgresql: bool, everyone: bool) -> Any:
+def _note(for_postgresql: bool, everyone: bool, members: bool) -> Any:
     follows = tables.follows
     sources = [
         select(actors.c.id).where(actors.c.id.in_(sql.one_of("the_owners"))),
@@ -53,6 +60,8 @@ def _note(for_postgresql: bool, everyone: bool) -> Any:
             follows.c.followee_id == sql.number("the_followee"), follows.c.state == "accepted"
         ),
     ]
+    if members:
+        sources.append(audience.members_of(sql.number("the_project")))
     if everyone:
         sources.append(
             select(actors.c.id).where(actors.c.peer_id.is_(None), actors.c.type == "Person")
@@ -87,7 +96,11 @@ _SHOWN = (
         ),
         or_(
             _SENDER.c.id.is_(None),
-            and_(audience.welcome(_SENDER), audience.at_peace(audience.VIEWER, _SENDER.c.id)),
+            and_(
+                audience.welcome(_SENDER),
+                audience.at_peace(audience.VIEWER, _SENDER.c.id),
+                audience.knows(audience.VIEWER, _SENDER),
+            ),
         ),
     )
 )
@@ -99,7 +112,8 @@ def inbox(tx: Transaction, owner_id: int, *, before: int | None, limit: int) -> 
     """One page of someone's inbox, newest first; `before` is a `received_id`.
 
     Left out is what they may not see, or not any more: an activity about a post hidden from them,
-    or by someone who was suspended or blocked, or blocks the owner.
+    or by someone who was suspended or blocked, or blocks the owner, or by a private project that
+    the owner is not in any more.
     """
     owner = Viewer(owner_id, local=True)
     rows = tx.execute(_INBOX, audience.seen_by(owner, **sql.page(before, limit)))

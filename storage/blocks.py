@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, delete, or_, select, union
+from sqlalchemy import and_, delete, func, or_, select, union
 
 from storage import sql
 from storage.actors import COLUMNS as ACTOR_COLUMNS
@@ -46,12 +46,25 @@ _APART = union(
     select(blocks.c.target_id).where(blocks.c.actor_id == _ONE, blocks.c.target_id.in_(_OTHERS)),
     select(blocks.c.actor_id).where(blocks.c.target_id == _ONE, blocks.c.actor_id.in_(_OTHERS)),
 )
-_OF_ACTOR = sql.newest(
+_BLOCKED = (
     select(blocks.c.id, *ACTOR_COLUMNS)
     .select_from(blocks)
     .join(actors, actors.c.id == blocks.c.target_id)
-    .where(blocks.c.actor_id == sql.number("of_actor"), actors.c.state != "deleted"),
-    blocks.c.id,
+    .where(blocks.c.actor_id == sql.number("of_actor"), actors.c.state != "deleted")
+)
+_OF_ACTOR = sql.newest(_BLOCKED, blocks.c.id)
+_COUNT_OF_ACTOR = _BLOCKED.with_only_columns(func.count())
+
+_BLOCKERS_OF = (
+    select(*ACTOR_COLUMNS)
+    .select_from(blocks)
+    .join(actors, actors.c.id == blocks.c.actor_id)
+    .where(
+        blocks.c.target_id == sql.number("of_actor"),
+        actors.c.peer_id.is_(None),
+        actors.c.state == "active",
+    )
+    .order_by(actors.c.id)
 )
 
 
@@ -99,3 +112,13 @@ def of_actor(
     """Whom this actor blocks, the latest first, each with its cursor."""
     rows = tx.execute(_OF_ACTOR, {"of_actor": actor_id, **sql.page(before, limit)})
     return [(row[0], sql.part(Actor, row, 1)) for row in rows]
+
+
+def blockers_of(tx: Transaction, actor_id: int) -> list[Actor]:
+    """Those of our people who block this actor."""
+    return [Actor(*row) for row in tx.execute(_BLOCKERS_OF, {"of_actor": actor_id})]
+
+
+def count_of_actor(tx: Transaction, actor_id: int) -> int:
+    """How many those are that `of_actor` lists."""
+    return tx.execute(_COUNT_OF_ACTOR, {"of_actor": actor_id}).scalar_one()

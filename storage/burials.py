@@ -16,6 +16,7 @@ from sqlalchemy import (
     Delete,
     Integer,
     Table,
+    Update,
     bindparam,
     case,
     delete,
@@ -39,6 +40,7 @@ AT_ONCE = 100
 ACTOR = sql.number("of_actor")
 THESE = sql.one_of("these")
 MOST = bindparam("most", type_=Integer)
+MOMENT = bindparam("moment", type_=tables.Moment())
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,19 @@ _OF_POSTS = tuple(
         tables.recipients,
     )
 )
+# Who was in which project stays known, as do the others who were in one that is gone.
+_LEAVE = tuple(
+    update(tables.memberships)
+    .where(
+        tables.memberships.c.id.in_(
+            select(tables.memberships.c.id)
+            .where(tables.memberships.c[column] == ACTOR, tables.memberships.c.ended_at.is_(None))
+            .limit(MOST)
+        )
+    )
+    .values(ended_at=MOMENT)
+    for column in ("actor_id", "project_id")
+)
 # What somebody did, and what was for them alone.
 _REST = tuple(
     _some(table, table.c[column] == ACTOR)
@@ -89,10 +104,17 @@ _REST = tuple(
         (tables.notifications, "owner_id"),
         (tables.timelines, "reader_id"),
         (tables.arrivals, "owner_id"),
+        (tables.moves, "actor_id"),
         (tables.sessions, "actor_id"),
         (tables.tokens, "actor_id"),
         (tables.accounts, "actor_id"),
     )
+)
+_MOVED = _some(
+    tables.moved_things,
+    tables.moved_things.c.move_id.in_(
+        select(tables.moves.c.id).where(tables.moves.c.actor_id == ACTOR)
+    ),
 )
 _POSTS = (
     select(objects.c.id)
@@ -207,7 +229,8 @@ def _leave_tombstones(tx: Transaction, posts: list[int]) -> None:
 
 
 def _rest(tx: Transaction, burial: Burial, limit: int) -> tuple[int, Burial | None]:
-    cleared = _clear(tx, _REST, limit, of_actor=burial.actor_id)
+    cleared = _clear(tx, _LEAVE, limit, of_actor=burial.actor_id, moment=tx.now)
+    cleared += _clear(tx, (_MOVED, *_REST), limit - cleared, of_actor=burial.actor_id)
     if cleared == limit:
         return cleared, burial
     if not burial.local:
@@ -231,7 +254,7 @@ def _sent(tx: Transaction, burial: Burial, limit: int) -> tuple[int, Burial | No
 _STAGES = {"posts": _posts, "rest": _rest, "sent": _sent}
 
 
-def _clear(tx: Transaction, statements: Iterable[Delete], limit: int, **which: Any) -> int:
+def _clear(tx: Transaction, statements: Iterable[Delete | Update], limit: int, **which: Any) -> int:
     """Run them until `limit` rows are cleared away; how many those were."""
     left = limit
     for statement in statements:

@@ -13,11 +13,20 @@ from typing import Any, Literal
 
 from sqlalchemy import Integer, and_, bindparam, case, func, or_, select, update
 
-from storage import addressees, ids, sql
+from storage import addressees, audience, ids, sql
 from storage.addressees import To
 from storage.peers import Peer
 from storage.published import WORDS
-from storage.tables import Moment, deliveries, keys, peers, published
+from storage.tables import (
+    Moment,
+    actors,
+    deliveries,
+    keys,
+    memberships,
+    objects,
+    peers,
+    published,
+)
 from storage.transaction import Transaction
 
 __all__ = [
@@ -94,12 +103,12 @@ class Ending:
 def enqueue(tx: Transaction, activity_id: int, to: To, *, except_host: str | None = None) -> int:
     """Write the deliveries of a published activity, and say how many are new.
 
-    One row per distinct inbox. Followers and `shared` are reached by their shared inbox where
-    they have one. `named` get their personal inbox, but not a second copy where the shared inbox
-    reaches them as followers or `shared`; `hidden` always get their personal inbox, since only
-    there their server learns that they are meant. `reached_by` adds whoever got an earlier
+    One row per distinct inbox. Followers, members of a project and `shared` are reached by their
+    shared inbox where they have one. `named` get their personal inbox, but not a second copy where
+    the shared inbox reaches them as one of those; `hidden` always get their personal inbox, since
+    only there their server learns that they are meant. `reached_by` adds whoever got an earlier
     activity about that post, fetched it, answered, likes or announced it; where the activity is
-    not open to everybody and not a Delete, only those of them who may see the post.
+    not open to everybody and does not delete the post, only those of them who may see it.
 
     Left out are our own people, whoever is not active, blocked hosts, and `except_host`.
     """
@@ -235,7 +244,9 @@ _WITHDRAW = (
 _WITHDRAW_POST = _WITHDRAW.where(
     deliveries.c.activity_id.in_(
         select(published.c.id).where(
-            published.c.object_uri == sql.words("of_object"), published.c.type.in_(WORDS)
+            # A project passes them on, too: but never again once they are deleted.
+            published.c.object_uri == sql.words("of_object"),
+            published.c.type.in_((*WORDS, "Announce")),
         )
     )
 )
@@ -249,13 +260,53 @@ _WITHDRAW_PERSON = _WITHDRAW.where(
 
 
 def withdraw(tx: Transaction, object_uri: str) -> None:
-    """The words of a post that was deleted are not brought to anybody any more."""
+    """The words of a post that was deleted are not brought to anybody any more, nor passed on.
+
+    To be called before its deletion is passed on.
+    """
     tx.execute(_WITHDRAW_POST, {"of_object": object_uri, "moment": tx.now})
 
 
 def withdraw_all(tx: Transaction, actor_id: int) -> None:
     """Nor is anything that somebody wrote who is gone."""
     tx.execute(_WITHDRAW_PERSON, {"of_actor": actor_id, "moment": tx.now})
+
+
+_MEMBER, _PERSON = memberships.alias(), actors.alias()
+_STILL_THERE = sql.any_row(
+    [_MEMBER, _PERSON],
+    _MEMBER.c.project_id == sql.number("of_project"),
+    audience.lasting(_MEMBER),
+    _PERSON.c.id == _MEMBER.c.actor_id,
+    func.coalesce(_PERSON.c.shared_inbox, _PERSON.c.inbox) == sql.words("of_inbox"),
+)
+_SAID, _POST = published.alias("said"), objects.alias("post")
+_WITHHOLD = (
+    update(deliveries)
+    .where(
+        deliveries.c.state == "waiting",
+        deliveries.c.peer_id == sql.number("of_peer"),
+        deliveries.c.inbox == sql.words("of_inbox"),
+        sql.any_row(
+            [_SAID, _POST],
+            _SAID.c.id == deliveries.c.activity_id,
+            _SAID.c.actor_id == sql.number("of_project"),
+            _SAID.c.type == "Announce",
+            _SAID.c.audience == "project",
+            _POST.c.uri == _SAID.c.object_uri,
+            _POST.c.deleted_at.is_(None),
+        ),
+        ~_STILL_THERE,
+    )
+    .values(state="over", reason="they left before it was sent", ended_at=_MOMENT)
+)
+
+
+def withhold(tx: Transaction, project_id: int, peer_id: int, inbox: str) -> None:
+    """What was said among the members of a project is not brought any more to where none of them
+    is now. To be called when somebody left it; that words were deleted is still told."""
+    asked = {"of_project": project_id, "of_peer": peer_id, "of_inbox": inbox}
+    tx.execute(_WITHHOLD, {**asked, "moment": tx.now})
 
 
 _NEWER = deliveries.alias("newer")

@@ -8,7 +8,18 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from storage import audience, sql
 from storage.actors import COLUMNS as ACTOR_COLUMNS
@@ -29,6 +40,7 @@ class Follow:
 
 _COLUMNS = sql.columns(follows, Follow)
 
+NO_LIMIT = 2**31 - 1
 # Beyond it a number says no more than "many".
 MOST_REQUESTS = 99
 
@@ -133,6 +145,7 @@ def _accepted(whose: ColumnElement[int], other: ColumnElement[int]) -> sql.Rows:
             whose == sql.number("of_actor"),
             follows.c.state == "accepted",
             audience.welcome(actors),
+            audience.known_to_all(actors),
         )
     )
 
@@ -153,6 +166,7 @@ _REQUESTS = (
         follows.c.followee_id == sql.number("of_followee"),
         follows.c.state == "requested",
         audience.welcome(actors),
+        audience.knows(sql.number("of_followee"), actors),
     )
 )
 _OLDEST_REQUESTS = _REQUESTS.order_by(follows.c.id).limit(sql.LARGEST_PAGE)
@@ -184,12 +198,13 @@ _OUR_FOLLOWERS = (
         actors.c.moved_to.is_(None),
     )
     .order_by(actors.c.id)
+    .limit(bindparam("most", type_=Integer))
 )
 
 
-def our_followers(tx: Transaction, actor_id: int) -> list[tuple[str, Actor]]:
+def our_followers(tx: Transaction, actor_id: int, limit: int = NO_LIMIT) -> list[tuple[str, Actor]]:
     """Those of our people who follow this actor and act here, each with the id of the Follow."""
-    rows = tx.execute(_OUR_FOLLOWERS, {"of_followee": actor_id})
+    rows = tx.execute(_OUR_FOLLOWERS, {"of_followee": actor_id, "most": limit})
     return [(row[0], sql.part(Actor, row, 1)) for row in rows]
 
 
@@ -211,6 +226,11 @@ def our_followees(tx: Transaction, actor_id: int) -> list[tuple[str, Actor]]:
     """Those of ours whom this actor follows or asks to, each with the id of the Follow."""
     rows = tx.execute(_OUR_FOLLOWEES, {"of_follower": actor_id})
     return [(row[0], sql.part(Actor, row, 1)) for row in rows]
+
+
+def end_all(tx: Transaction, followee_id: int) -> None:
+    """Nobody follows this actor any more, nor asks to."""
+    tx.execute(delete(follows).where(follows.c.followee_id == followee_id))
 
 
 def _between(follower_id: int, followee_id: int) -> ColumnElement[bool]:

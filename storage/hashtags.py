@@ -22,7 +22,7 @@ _OF_POST = (
     .order_by(hashtags.c.name)
 )
 # What its author left out of lists, or wrote to named people, stays out of this one too.
-LISTED = ("public", "followers", "school")
+LISTED = ("public", "followers", "school", "project")
 _POSTS = sql.newest(
     select(*COLUMNS)
     .join_from(hashtags, objects, objects.c.id == hashtags.c.object_id)

@@ -55,7 +55,11 @@ _OF_OBJECT = (
     select(likes.c.id, *ACTOR_COLUMNS)
     .select_from(likes)
     .join(actors, actors.c.id == likes.c.actor_id)
-    .where(likes.c.object_id == sql.number("of_object"), audience.welcome(actors))
+    .where(
+        likes.c.object_id == sql.number("of_object"),
+        audience.welcome(actors),
+        audience.known_to_all(actors),
+    )
 )
 _PAGE_OF_OBJECT = sql.newest(_OF_OBJECT, likes.c.id)
 _COUNT = _OF_OBJECT.with_only_columns(func.count())

@@ -49,6 +49,7 @@ def _seen_doing(table: Table) -> sql.Rows:
             *SHOWN,
             audience.welcome(actors),
             audience.at_peace(audience.VIEWER, actors.c.id),
+            audience.knows(audience.VIEWER, actors),
         )
         .group_by(table.c.object_id)
     )

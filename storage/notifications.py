@@ -1,14 +1,16 @@
-"""What our people are told about: someone follows them, names them, answers, likes, announces.
+"""What our people are told about: someone follows them, names them, answers, likes, announces, asks
+them into a project or asks to be in theirs.
 
-What they may not see any more, and what was done by whom they block or who blocks them, is neither
-shown nor counted.
+What they may not see any more, and what was done by whom they block or who blocks them, or by a
+private project that they are not in any more, is neither shown nor counted.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from functools import cache
+from typing import Any, Literal
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import and_, func, or_, select, text, update
 
 from storage import audience, objects, sql, tables
 from storage.actors import COLUMNS as ACTOR_COLUMNS
@@ -19,7 +21,18 @@ from storage.tables import actors, notifications
 from storage.transaction import Transaction
 
 Kind = Literal[
-    "follow", "request", "mention", "reply", "like", "announce", "accepted", "poll", "move"
+    "follow",
+    "request",
+    "mention",
+    "reply",
+    "like",
+    "announce",
+    "accepted",
+    "poll",
+    "move",
+    "invite",  # into a project, the actor
+    "join",  # the actor asks to be in a project of theirs
+    "joined",  # a project, the actor, took them in
 ]
 
 # Beyond it a number says no more than "many".
@@ -37,19 +50,46 @@ class Notification:
 
 
 def add(
-    tx: Transaction, *, owner_id: int, kind: Kind, actor_id: int, object_id: int | None = None
+    tx: Transaction,
+    *,
+    owner_id: int,
+    kind: Kind,
+    actor_id: int,
+    object_id: int | None = None,
+    anew: bool = False,
 ) -> bool:
-    """Tell someone, once: the same again is false and changes nothing."""
-    return sql.is_new(
-        tx,
-        notifications,
-        {
-            "id": tx.new_id(),
-            "owner_id": owner_id,
-            "kind": kind,
-            "actor_id": actor_id,
-            "object_id": object_id,
-            "created_at": tx.now,
+    """Tell someone, once: the same again is false and changes nothing.
+
+    `anew`: what was told before is told as if for the first time, and not twice.
+    """
+    row = {
+        "id": tx.new_id(),
+        "owner_id": owner_id,
+        "kind": kind,
+        "actor_id": actor_id,
+        "object_id": object_id,
+        "created_at": tx.now,
+    }
+    if anew:
+        tx.execute(_tell_anew(sql.on_postgresql(tx)), row)
+        return True
+    return sql.is_new(tx, notifications, row)
+
+
+@cache
+def _tell_anew(for_postgresql: bool) -> Any:
+    statement = sql.insert_for(for_postgresql, notifications)
+    return statement.on_conflict_do_update(
+        index_elements=[
+            notifications.c.owner_id,
+            notifications.c.kind,
+            notifications.c.actor_id,
+            text("coalesce(object_id, 0)"),
+        ],
+        set_={
+            "id": statement.excluded.id,
+            "created_at": statement.excluded.created_at,
+            "read_at": None,
         },
     )
 
@@ -58,6 +98,7 @@ _SHOWN = (
     notifications.c.owner_id == audience.VIEWER,
     audience.welcome(actors),
     audience.at_peace(audience.VIEWER, actors.c.id),
+    audience.knows(audience.VIEWER, actors),
     or_(notifications.c.object_id.is_(None), and_(*objects.SHOWN)),
 )
 _RECENT = sql.newest(

@@ -169,6 +169,11 @@ def refresh(tx: Transaction, post_id: int, document: dict[str, Any] | str) -> No
     tx.execute(_REFRESH, {"of_id": post_id, "new_document": sql.json_text(document)})
 
 
+def into_project(tx: Transaction, post_id: int, project_id: int) -> None:
+    """A public post that we had already was written in a project, as that says by passing it on."""
+    tx.execute(_INTO_PROJECT, {"of_id": post_id, "new_project": project_id})
+
+
 def bury(tx: Transaction, post_id: int, tombstone: dict[str, Any]) -> None:
     """The author deleted a post: what it said goes, and what others did with it."""
     tx.execute(
@@ -230,6 +235,11 @@ _REFRESH = (
     .where(objects.c.id == sql.number("of_id"), objects.c.deleted_at.is_(None))
     .values(document=sql.words("new_document"))
 )
+_INTO_PROJECT = (
+    update(objects)
+    .where(objects.c.id == sql.number("of_id"), objects.c.project_id.is_(None))
+    .values(project_id=sql.number("new_project"))
+)
 
 
 @cache
@@ -275,6 +285,17 @@ _SEEN_BY_ID = select(*COLUMNS).where(objects.c.id == sql.number("of_id"), audien
 _PAGE_BY_AUTHOR = sql.newest(select(*COLUMNS).where(_BY_AUTHOR, *SHOWN), objects.c.id)
 _OPEN_PAGE_BY_AUTHOR = _PAGE_BY_AUTHOR.where(objects.c.audience.in_(OPEN))
 _PAGE_OF_REPLIES = sql.newest(select(*COLUMNS).where(_REPLIES, *SHOWN), objects.c.id)
+_PROJECT = actors.alias("project")
+_OF_PROJECT = select(*COLUMNS).where(
+    objects.c.project_id == sql.number("of_project"),
+    sql.any_row(
+        [_PROJECT],
+        _PROJECT.c.id == sql.number("of_project"),
+        audience.knows(audience.VIEWER, _PROJECT),
+    ),
+    *SHOWN,
+)
+_PAGE_OF_PROJECT = sql.newest(_OF_PROJECT, objects.c.id)
 _COUNT_REPLIES = select(func.count()).select_from(objects).where(_REPLIES, *SHOWN)
 
 
@@ -332,6 +353,16 @@ def replies(
 def count_replies(tx: Transaction, viewer: Viewer, uri: str) -> int:
     """How many answers to a post the viewer may see."""
     return tx.execute(_COUNT_REPLIES, audience.seen_by(viewer, of_uri=uri)).scalar_one()
+
+
+def of_project(
+    tx: Transaction, viewer: Viewer, project_id: int, *, before: int | None, limit: int
+) -> list[Post]:
+    """What was written in a project, newest first."""
+    rows = tx.execute(
+        _PAGE_OF_PROJECT, audience.seen_by(viewer, of_project=project_id, **sql.page(before, limit))
+    )
+    return [Post(*row) for row in rows]
 
 
 def recipients_of(tx: Transaction, post_id: int) -> list[Actor]:

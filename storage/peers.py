@@ -22,7 +22,7 @@ from sqlalchemy import (
     update,
 )
 
-from storage import sql
+from storage import received, sql
 from storage.tables import actors, deliveries, peers
 from storage.transaction import Transaction
 
@@ -34,6 +34,7 @@ _BLOCKING = 0x5374_6166_6602
 # A sign of life starts the lane of a peer within this time, and not more often than this: a
 # school that starts again gets what waited well within a minute, one that talks but cannot take
 # anything is not tried with every word it says.
+MOST_STRANGERS = 100
 HEARD_AGAIN = timedelta(seconds=20)
 
 
@@ -222,18 +223,23 @@ def _covers(block: ColumnElement[str], host: ColumnElement[str]) -> ColumnElemen
 
 
 def heard(tx: Transaction, host: str) -> None:
-    """A valid signed request came from this host: it lives, so what waits for it goes out.
+    """A valid signed request came from this host: it lives, so what waits for it goes out, and
+    what arrived and needs something of it is looked at again.
 
     Its lane is due at once, or, where it was started in this way less than 20 s ago, 20 s after
-    that. A pause stays: that is for an administrator to end. Costs one look if the host was heard
-    a moment ago and nothing fails.
+    that; so is what arrived. A pause stays: that is for an administrator to end. Costs one look
+    if the host was heard a moment ago, nothing fails and nothing needs it.
     """
-    peer = ensure(tx, host)
+    row = tx.execute(_HEARD, {"of_host": host}).first()
+    peer = ensure(tx, host) if row is None else sql.part(Peer, row)
+    needed = row is None or row[-1]
     heard_at = peer.heard_at
     lately = heard_at is not None and tx.now - heard_at < HEARD_AGAIN
-    if lately and not peer.failures:
+    if lately and not peer.failures and not needed:
         return
     start = heard_at + HEARD_AGAIN if lately and heard_at is not None else tx.now
+    if needed:
+        received.heard(tx, host, start)
     changes: dict[str, Any] = {"failures": 0, "due_at": _sooner(start)}
     if not lately:
         changes["heard_at"] = tx.now
@@ -241,11 +247,28 @@ def heard(tx: Transaction, host: str) -> None:
     tx.wake("deliveries")
 
 
-# An Application if we know one, which then stands for the server, else whom we met first.
+_HEARD = _BY_HOST.add_columns(received.waits(peers.c.host))
+
+
+def is_awaited(tx: Transaction, host: str) -> bool:
+    """Whether a sign of life of this host would be news: something that arrived needs it, or what
+    is to go there could not be brought."""
+    row = tx.execute(_HEARD, {"of_host": host}).first()
+    if row is None:
+        return False
+    peer, needed = sql.part(Peer, row), bool(row[-1])
+    return needed or (peer.failures > 0 and peer.due_at is not None)
+
+
+# An Application if we know one, which then stands for the server, else whom we met first; a
+# project only if there is nobody else, for it does not open to everyone.
 _SOMEONE = (
     select(actors.c.uri)
     .where(actors.c.peer_id == peers.c.id, actors.c.state == "active")
-    .order_by(case((actors.c.type == "Application", 0), else_=1), actors.c.id)
+    .order_by(
+        case((actors.c.type == "Application", 0), (actors.c.type == "Group", 2), else_=1),
+        actors.c.id,
+    )
     .limit(1)
     .scalar_subquery()
 )
@@ -257,6 +280,19 @@ def knockable(tx: Transaction, since: datetime) -> list[Door]:
     lived = or_(peers.c.heard_at >= since, peers.c.succeeded_at >= since)
     rows = tx.execute(_DOORS.where(lived, ~peers.c.blocked).order_by(peers.c.id))
     return [Door(*row) for row in rows]
+
+
+_STRANGERS = (
+    select(peers.c.host)
+    .where(peers.c.policy == "allowed", ~peers.c.blocked, _SOMEONE.is_(None))
+    .order_by(peers.c.id)
+    .limit(MOST_STRANGERS)
+)
+
+
+def strangers(tx: Transaction) -> list[str]:
+    """Servers that we talk to and where we know nobody yet, at most a hundred."""
+    return list(tx.execute(_STRANGERS).scalars())
 
 
 def door(tx: Transaction, host: str) -> Door | None:

@@ -1,9 +1,10 @@
 """What others sent and nobody here kept goes after a while: what they said, then who they are.
 
 A conversation goes as a whole or not at all. It stays, with what it quotes and what quotes it,
-as long as anything in it is young, or is by somebody here, names them, or was liked, passed on,
-voted on or brought to their notice here; so whatever our people can still reach from what is
-theirs is there, and what a later Update or Delete of ours must reach is known.
+as long as anything in it is young, or is by somebody here, names them, was liked, passed on,
+voted on or brought to their notice here, or stands in a project that is ours or has any of us in
+it; so whatever our people can still reach from what is theirs is there, and what a later Update
+or Delete of ours must reach is known.
 
 What may go is found by reading, a few rows at a time; only then is something written, and looked
 at again first: in between somebody may have kept it.
@@ -25,7 +26,7 @@ from sqlalchemy import (
     update,
 )
 
-from storage import ids, sql, tables
+from storage import audience, ids, sql, tables
 from storage.rounds import Slice
 from storage.tables import EPOCH, Moment, actors, arrivals, deliveries, objects, published, received
 from storage.transaction import Transaction
@@ -76,6 +77,21 @@ def _pinned(post: FromClause) -> ColumnElement[bool]:
     )
 
 
+def _in_our_project(post: FromClause) -> ColumnElement[bool]:
+    """It was written in a project of this school, or in one that somebody here is in."""
+    project, who, membership = actors.alias(), actors.alias(), tables.memberships.alias()
+    return or_(
+        sql.any_row([project], project.c.id == post.c.project_id, project.c.peer_id.is_(None)),
+        sql.any_row(
+            [membership, who],
+            membership.c.project_id == post.c.project_id,
+            audience.lasting(membership),
+            who.c.id == membership.c.actor_id,
+            who.c.peer_id.is_(None),
+        ),
+    )
+
+
 def _keeps(post: FromClause) -> ColumnElement[bool]:
     """This post keeps the conversation that it stands in."""
     author, lately, report = actors.alias(), tables.timelines.alias(), tables.reports.alias()
@@ -90,6 +106,7 @@ def _keeps(post: FromClause) -> ColumnElement[bool]:
             for table in (tables.recipients, tables.likes, tables.announces, tables.votes)
         ),
         _pinned(post),
+        _in_our_project(post),
         sql.any_row(
             [report], report.c.subject_id == post.c.author_id, report.c.closed_at.is_(None)
         ),
@@ -322,7 +339,10 @@ _FIRST = actors.alias("first")
 _MET = (
     (tables.follows, ("follower_id", "followee_id")),
     (tables.blocks, ("actor_id", "target_id")),
-    (tables.objects, ("author_id",)),
+    (tables.memberships, ("project_id", "actor_id", "formerly_id")),
+    (tables.projects, ("actor_id",)),
+    (tables.moves, ("actor_id", "other_id")),
+    (tables.objects, ("author_id", "project_id")),
     (tables.votes, ("actor_id",)),
     (tables.recipients, ("actor_id",)),
     (tables.fetched, ("actor_id",)),
@@ -331,7 +351,7 @@ _MET = (
     (tables.featured, ("actor_id",)),
     (tables.timelines, ("announced_by",)),
     (tables.notifications, ("actor_id",)),
-    (tables.published, ("actor_id",)),
+    (tables.published, ("actor_id", "project_id")),
     (tables.reports, ("subject_id", "reporter_id")),
 )
 _STRANGER = and_(

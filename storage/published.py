@@ -84,10 +84,16 @@ _BROUGHT = sql.any_row(
     deliveries.c.inbox == _OWNER.c.inbox,
     _OWNER.c.id == audiences.VIEWER,
 )
-# What was edited away is shown to nobody any more.
+# What was edited away is shown to nobody any more; a project passes on what stands in it, too.
 _POST_NOW: ColumnElement[Any] = case(
     (
-        and_(objects.c.edited_at.is_not(None), published.c.type.in_(("Create", "Update"))),
+        and_(
+            objects.c.edited_at.is_not(None),
+            or_(
+                published.c.type.in_(("Create", "Update")),
+                and_(published.c.type == "Announce", published.c.actor_id == objects.c.project_id),
+            ),
+        ),
         objects.c.document,
     )
 )
@@ -102,10 +108,12 @@ _SEEN: sql.Rows = (
         ~published.c.forwarded,
         audiences.welcome(actors),
         audiences.at_peace(audiences.VIEWER, published.c.actor_id),
+        audiences.knows(audiences.VIEWER, actors),
         or_(published.c.type != "Flag", published.c.actor_id == audiences.VIEWER),
         audiences.admits(
             published.c.audience,
             published.c.actor_id,
+            published.c.project_id,
             or_(audiences.named(objects.c.id, audiences.VIEWER), _BROUGHT),
             audiences.VIEWER,
             audiences.VIEWER_IS_LOCAL,
@@ -138,7 +146,8 @@ _COUNT_OUTBOX = _OUTBOX.with_only_columns(func.count())
 def seen_by_uri(tx: Transaction, viewer: Viewer, uri: str) -> Shown | None:
     """One of our activities, if the viewer may see it and what it is about.
 
-    What everybody may see, what the school may see, what is for followers: as with posts. Else
+    What everybody may see, what the school, followers or members of a project may: as with posts.
+    Nothing that a private project says is seen by who may not know of it. Else
     its actor, whom its post names, and whose personal inbox it was delivered to. After its post
     was deleted only the Delete is left.
     """

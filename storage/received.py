@@ -12,7 +12,17 @@ from itertools import accumulate
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Integer, LargeBinary, and_, bindparam, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    LargeBinary,
+    and_,
+    bindparam,
+    case,
+    func,
+    select,
+    update,
+)
 
 from storage import sql
 from storage.tables import Moment, actors, peers, received
@@ -82,7 +92,7 @@ def _new(tx: Transaction, id_: int, row: Incoming) -> dict[str, Any]:
         "actor_uri": row.actor_uri,
         "owner_id": row.owner_id,
         "type": row.type,
-        "object_uri": _object_uri(row.body),
+        "object_uri": _object_uri(row),
         "body": row.body,
         "state": "new",
         "due_at": tx.now,
@@ -91,17 +101,29 @@ def _new(tx: Transaction, id_: int, row: Incoming) -> dict[str, Any]:
 
 
 def came_inside(tx: Transaction, row: Incoming) -> bool:
-    """An activity came inside another, and has its effect now: true if it never came before.
+    """An activity came inside another, and has its effect now: true if it never had it before.
 
-    From now on a copy of it, wherever it comes, is a further copy.
+    From now on a copy of it, wherever it comes, is a further copy. One that came by itself and
+    was refused, since it had to come from a project, has its effect when that passes it on; so
+    has one that lies in somebody's own inbox and was not looked at yet.
     """
-    known = select(received.c.id).where(
-        received.c.uri == row.uri, received.c.actor_uri == row.actor_uri
-    )
-    if tx.execute(known.limit(1)).first() is not None:
+    which = {"of_uri": row.uri, "of_actor": row.actor_uri}
+    ended = [reason for (reason,) in tx.execute(_ENDED_COPIES, which)]
+    if None in ended:
         return False
+    if ended:
+        return tx.execute(_NOT_REFUSED, which).rowcount > 0
     new = _new(tx, tx.new_id(), row) | {"state": "done"}
     return tx.execute(_insert(sql.on_postgresql(tx)), new).first() is not None
+
+
+_ENDED_COPY = (
+    received.c.uri == sql.words("of_uri"),
+    received.c.actor_uri == sql.words("of_actor"),
+    received.c.state == "done",
+)
+_ENDED_COPIES = select(received.c.reason).where(*_ENDED_COPY)
+_NOT_REFUSED = update(received).where(*_ENDED_COPY).values(reason=None)
 
 
 _EARLIER = (
@@ -117,18 +139,31 @@ def earlier(tx: Transaction, uri: str, actor_uri: str) -> tuple[str, str | None]
     return None if row is None else (row[0], row[1])
 
 
-def _object_uri(body: bytes) -> str | None:
-    """The id of what the activity is about, however it is written."""
+def _object_uri(row: Incoming) -> str | None:
     try:
-        activity = orjson.loads(body)
+        return subject(row.type, orjson.loads(row.body))
     except orjson.JSONDecodeError:
         return None
-    about = activity.get("object") if isinstance(activity, dict) else None
-    if isinstance(about, list):
-        about = next((one for one in about if one is not None), None)
+
+
+def subject(kind: str, activity: Any) -> str | None:
+    """The id of what an activity of this type is about, however it is written.
+
+    Who passes on an activity speaks of what that one is about.
+    """
+    about = _object(activity)
+    while kind == "Announce" and isinstance(about, dict) and about.get("object") is not None:
+        about = _object(about)
     if isinstance(about, dict):
         about = about.get("id")
     return about if isinstance(about, str) else None
+
+
+def _object(activity: Any) -> Any:
+    about = activity.get("object") if isinstance(activity, dict) else None
+    if isinstance(about, list):
+        about = next((one for one in about if one is not None), None)
+    return about
 
 
 # --- the worker --------------------------------------------------------------------------------
@@ -162,7 +197,7 @@ _DUE_FROM_OTHERS = _DUE.where(
 _CLAIM = (
     update(received)
     .where(received.c.id.in_(sql.one_of("taken")))
-    .values(claimed_until=bindparam("lease_end", type_=Moment()))
+    .values(claimed_until=bindparam("lease_end", type_=Moment()), waits_for=None)
     .returning(*_COLUMNS)
 )
 _DONE = (
@@ -223,15 +258,63 @@ def done(tx: Transaction, ids: Iterable[int], reason: str | None = None) -> None
     tx.execute(_DONE, {"ended": sorted(ids), "the_reason": reason})
 
 
-def again(tx: Transaction, received_id: int, *, due_at: datetime, reason: str) -> None:
-    """Not possible now: one more try at `due_at`."""
+def again(
+    tx: Transaction,
+    received_id: int,
+    *,
+    due_at: datetime,
+    reason: str,
+    waits_for: str | None = None,
+) -> None:
+    """Not possible now: one more try at `due_at`, or as soon as the host `waits_for` is heard."""
     _end(
         tx,
         received.c.id == received_id,
         tries=received.c.tries + 1,
         due_at=due_at,
         reason=reason,
+        waits_for=waits_for,
     )
+
+
+# Tries after which a row waits its time, whatever is heard; and rows that are hurried at once.
+HURRIED = 3
+HURRIED_AT_ONCE = 200
+
+_WAITING_FOR = (
+    select(received.c.id)
+    .where(
+        received.c.waits_for == sql.words("of_host"),
+        received.c.state == "new",
+        received.c.tries < HURRIED,
+    )
+    .order_by(received.c.id)
+    .limit(HURRIED_AT_ONCE)
+    # Who has it in hand has heard of the host as well.
+    .with_for_update(skip_locked=True)
+)
+_HURRY = (
+    update(received)
+    .where(received.c.id.in_(sql.one_of("hurried")))
+    .values(due_at=case((received.c.due_at < _NOW, received.c.due_at), else_=_NOW), waits_for=None)
+)
+
+
+def waits(host: ColumnElement[str]) -> ColumnElement[bool]:
+    """True for a host that something waits for and would be hurried by a word of it."""
+    row = received.alias()
+    return sql.any_row([row], row.c.waits_for == host, row.c.state == "new", row.c.tries < HURRIED)
+
+
+def heard(tx: Transaction, host: str, due_at: datetime) -> None:
+    """This host lives: what waits for it is due at `due_at`, if it was not to be sooner.
+
+    At most 200 at once; each a few times only, for a host may talk and still have nothing to give.
+    """
+    rows = tx.execute(_WAITING_FOR, {"of_host": host}).scalars().all()
+    if rows:
+        tx.execute(_HURRY, {"hurried": rows, "moment": due_at})
+        tx.wake("received")
 
 
 def aside(tx: Transaction, received_id: int, reason: str) -> None:

@@ -111,6 +111,7 @@ class Sqlite:
         self._inline = not threads
         self._watch: asyncio.Task[None] | None = None
         self._closed = False
+        self._ending = asyncio.Event()
         answers = Answers(loop, topics)
         self._reads: SimpleQueue[Call | None] = SimpleQueue()
         self._readers = [
@@ -190,9 +191,9 @@ class Sqlite:
             self._readers[0].close()
             return
         if self._watch is not None:
-            self._watch.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._watch
+            # Not broken off: a connection that was being made would answer a loop that is gone.
+            self._ending.set()
+            await self._watch
         for _ in self._readers:
             self._reads.put(None)
         for thread in self._threads:
@@ -201,17 +202,21 @@ class Sqlite:
     async def _watch_file(self) -> None:
         """See when the file changes; the writer knows whether it was our own doing."""
         version: int | None = None
-        while True:
+        while not self._ending.is_set():
             try:
                 async with aiosqlite.connect(self._address, uri=True) as watch:
-                    while True:
+                    while not self._ending.is_set():
                         before, version = version, await _version(watch)
                         if version != before:
                             self._writer.queue.nudge()
-                        await asyncio.sleep(LOOK_EVERY)
+                        await self._pause(LOOK_EVERY)
             except sqlite3.Error as error:
                 log.warning("cannot watch the database for other processes: %s", error)
-                await asyncio.sleep(1)
+                await self._pause(1.0)
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._ending.wait(), seconds)
 
 
 async def _version(watch: aiosqlite.Connection) -> int:

@@ -1,15 +1,10 @@
 """Who was suspended by our administrator, and who moved to another account."""
 
-from datetime import timedelta
-
 from sqlalchemy import or_, update
 
 from storage.actors import State
 from storage.tables import actors
 from storage.transaction import Transaction
-
-# Nobody's followers are carried about more often than this (PROTOCOL §6).
-BETWEEN_MOVES = timedelta(days=7)
 
 
 def suspend(tx: Transaction, actor_id: int) -> bool:
@@ -33,15 +28,16 @@ def readmit(tx: Transaction, actor_id: int, state: State) -> bool:
 
 
 def move(tx: Transaction, actor_id: int, target_uri: str) -> bool:
-    """They are at `target_uri` now. False, and nothing changes, within a week of a move before.
+    """They are at `target_uri` now. False, and nothing changes, too soon after a move before: how
+    long whoever moved stays is a setting of the school (PROTOCOL §6).
 
-    Whoever came there stays a week as well: else followers are led along a row of accounts.
+    Whoever came there stays as long: else followers are led along a row of accounts.
     """
     moved = tx.execute(
         update(actors)
         .where(
             actors.c.id == actor_id,
-            or_(actors.c.moved_at.is_(None), actors.c.moved_at <= tx.now - BETWEEN_MOVES),
+            or_(actors.c.moved_at.is_(None), actors.c.moved_at <= tx.now - tx.school.between_moves),
         )
         .values(moved_to=target_uri, moved_at=tx.now)
     )

@@ -319,13 +319,14 @@ memberships = Table(
 # --- who moves school --------------------------------------------------------------------------
 
 # One of our people who goes to another school (out), or came from one (in). What is still to be
-# done for them is done in steps, each of which is written down with its outcome.
+# done for them is done in steps, each of which is written down with its outcome. And somebody,
+# ours or not, whose followers here have not all gone along yet (along).
 moves = Table(
     "moves",
     metadata,
     _id(),
     _to("actors", "actor_id"),
-    Column("direction", Text, nullable=False),  # out|in
+    Column("direction", Text, nullable=False),  # out|in|along
     _to("actors", "other_id"),  # who they are there, or were
     Column("list", Text),  # in: which of their lists is being read, null when all are
     Column("next_page", Text),  # in: where it goes on

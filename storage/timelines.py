@@ -28,9 +28,10 @@ def place(
 ) -> None:
     """Show a post at home to those of our people who follow its author and may see it.
 
-    The author, if one of ours, reads it too; a post for this school, everybody here. With
-    `announced_by` it is those who follow that actor, and that actor. Whoever has it already keeps
-    it where it stands.
+    The author, if one of ours, reads it too; a post for this school, everybody here; one for the
+    members of a project, its members. With `announced_by` it is those who follow that actor, and
+    that actor; if that is the project that it was written in, its members. Whoever has it already
+    keeps it where it stands.
     """
     tx.execute(
         _place(sql.on_postgresql(tx)),
@@ -49,6 +50,7 @@ def _place(for_postgresql: bool) -> Any:
     follows = tables.follows
     source = sql.number("the_source")
     member, for_school = actors.alias("member"), tables.objects.alias("for_school")
+    in_project, membership = tables.objects.alias("in_project"), tables.memberships.alias()
     sources = union(
         select(follows.c.follower_id.label("id")).where(
             follows.c.followee_id == source, follows.c.state == "accepted"
@@ -61,6 +63,14 @@ def _place(for_postgresql: bool) -> Any:
             for_school.c.id == sql.number("the_post"),
             for_school.c.audience == "school",
             member.c.type == "Person",
+        ),
+        select(membership.c.actor_id)
+        .select_from(in_project)
+        .join(membership, membership.c.project_id == in_project.c.project_id)
+        .where(
+            in_project.c.id == sql.number("the_post"),
+            or_(in_project.c.audience == "project", in_project.c.project_id == source),
+            audience.lasting(membership),
         ),
     ).subquery("sources")
     reader = actors.alias("reader")
@@ -108,6 +118,7 @@ _HOME = sql.newest(
             and_(
                 _ANNOUNCER.c.id.is_not(None),
                 audience.welcome(_ANNOUNCER),
+                audience.knows(audience.VIEWER, _ANNOUNCER),
                 audience.at_peace(audience.VIEWER, _ANNOUNCER.c.id),
             ),
         ),

@@ -6,15 +6,20 @@ import subprocess
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import click
 import pytest
 
 from inbox.dispatch import HANDLERS
 from outbox.dispatch import VERBS
+from pages import entries, moving, notifications, rooms
+from staffroom import move_commands, project_commands
 from staffroom.cli import cli
 from staffroom.config import SETTINGS
 from staffroom.routes import ROUTES
+from storage import memberships, moved_things, moves
+from storage import notifications as kept_notifications
 
 TOP = Path(__file__).parent.parent
 ROOMS = ("staffroom", "pages", "api", "inbox", "outbox", "actors", "storage", "federation")
@@ -156,6 +161,26 @@ def test_a_thing_has_a_room_or_no_business_here() -> None:
     for room in ROOMS:
         for path in (TOP / room).rglob("*"):
             assert path.stem not in NO_ROOMS, path
+
+
+def test_whatever_is_kept_of_people_has_its_words_on_the_pages_and_in_the_commands() -> None:
+    kinds = set(get_args(kept_notifications.Kind))
+    assert set(notifications.SENTENCES) == kinds
+    roles, states = set(get_args(memberships.Role)), set(get_args(memberships.State))
+    assert set(rooms.ROLES) == set(project_commands.ROLES) == roles
+    assert set(entries.WRITERS) < roles
+    assert set(project_commands.STATES) == states
+    things, outcomes = set(get_args(moved_things.Kind)), set(get_args(moved_things.Outcome))
+    assert set(moving.KINDS) == set(move_commands.KINDS) == things
+    assert set(moving.OUTCOMES) == set(moved_things.OUTCOMES) == outcomes
+    # Whom our own people follow along is nobody's list: `moves.of_actor` leaves it out.
+    assert set(move_commands.WAYS) == set(get_args(moves.Direction)) - {"along"}
+
+
+def test_every_template_is_used() -> None:
+    places = [*(TOP / "pages").glob("*.py"), *(TOP / "pages/templates").iterdir()]
+    used = {name for path in places for name in re.findall(r'"([a-z_]+\.html)"', path.read_text())}
+    assert used == {path.name for path in (TOP / "pages/templates").iterdir()}
 
 
 def test_a_module_begins_with_what_happens() -> None:

@@ -40,8 +40,9 @@ def check(document: dict[str, Any]) -> None:
     _check(name, document)
     carried = document.get("object")
     if name == "activity" and isinstance(carried, dict):
-        updated_actor = type_of(document) == "Update" and "inbox" in carried
-        _check("actor" if updated_actor else "object", carried)
+        # A profile that changed, or the project that somebody is invited to.
+        an_actor = type_of(document) in ("Update", "Invite") and "inbox" in carried
+        _check("actor" if an_actor else "object", carried)
 
 
 def kind(document: dict[str, Any]) -> str:

@@ -4,19 +4,20 @@ Every post carries words of its own in each of its parts. `Piece.readers` is the
 audience test goes by: it is written down here post by post, and asks no code of the school.
 """
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import select
 
-from actors import accounts, standing
+from actors import accounts, local, standing
+from federation.signatures import Signer, sign
 from outbox import delete
 from storage import actors, tables
 from storage.database import Transaction
 from tests.federation.crawl import Headers, Known, Viewer, marker
-from tests.town import Foreigner, Person, Stranger, Town, TownSchool
+from tests.town import Clock, Foreigner, Person, Stranger, Town, TownSchool
 from tests.town.stranger import PUBLIC
 
 FILES = "https://files.example"
@@ -25,16 +26,25 @@ FILES = "https://files.example"
 COLLEAGUES = frozenset({"alice", "carol", "dave", "pia"})
 # Who comes without a name: anybody with a browser. A suspended colleague is no more than that.
 PASSERS_BY = frozenset({"anonymous", "robot", "samir"})
-# Bob's colleague at riverside, whose pages she reads.
-ABROAD = frozenset({"nora"})
+# Two colleagues at riverside: they read the pages there, and sign what they ask oakfield for. The
+# server they work at signs for itself, for nobody in particular.
+ABROAD = frozenset({"bob", "nora"})
+RIVERSIDE = ABROAD | {"riverside"}
 ELSEWHERE = frozenset({"fiona", "ned", "peter", "nell", "zoe", "mallory"})
 # A token that may not read, and a server that is blocked.
 SHUT_OUT = frozenset({"program", "rex"})
-VIEWERS = (*sorted(COLLEAGUES), *sorted(PASSERS_BY), *sorted(ELSEWHERE), *sorted(SHUT_OUT))
+VIEWERS = (
+    *sorted(COLLEAGUES),
+    *sorted(PASSERS_BY),
+    *sorted(ELSEWHERE),
+    *sorted(SHUT_OUT),
+    *sorted(RIVERSIDE),
+)
 
-ALL = COLLEAGUES | PASSERS_BY | ELSEWHERE | ABROAD
+ALL = COLLEAGUES | PASSERS_BY | ELSEWHERE | RIVERSIDE
 # Alice blocks mallory: public or not, neither sees anything of the other.
 NOT_MALLORY = ALL - {"mallory"}
+FOLLOWERS = frozenset({"alice", "dave", "fiona", "bob"})  # of alice, and she
 
 PARTS = ("text", "warning", "alt", "file", "option", "tag")
 
@@ -42,7 +52,8 @@ PARTS = ("text", "warning", "alt", "file", "option", "tag")
 @dataclass(frozen=True)
 class Piece:
     """A post, or something else with words in it. `readers` may see it, and `must` find it
-    here; `once` are those who could before it was deleted, and may be told that it was."""
+    here; `once` are those who could before it was deleted, and may be told that it was. `had` are
+    those who could while they were in the project that it was said in: now they find nothing."""
 
     number: int
     name: str
@@ -54,6 +65,29 @@ class Piece:
     activity: str = ""
     points_to: tuple[str, ...] = ()  # the ids of what it answers or quotes
     once: frozenset[str] = frozenset()
+    had: frozenset[str] = frozenset()
+    project: str = ""
+
+
+@dataclass(frozen=True)
+class Circle:
+    """A project of the scene: who is in it now, and who may know that there is one."""
+
+    name: str
+    uri: str
+    private: bool
+    members: frozenset[str]
+    known_to: frozenset[str]
+    leads: frozenset[str]
+
+    @property
+    def slug(self) -> str:
+        return self.uri.rpartition("/")[2]
+
+    @property
+    def list(self) -> str:
+        """The id of the list of its members."""
+        return f"{self.uri}/members"
 
 
 @dataclass
@@ -69,7 +103,9 @@ class Scene:
     people: dict[str, Person] = field(default_factory=dict)
     others: dict[str, Foreigner] = field(default_factory=dict)
     pieces: dict[str, Piece] = field(default_factory=dict)
+    projects: dict[str, Circle] = field(default_factory=dict)
     old_access: dict[str, tuple[str, str]] = field(default_factory=dict)  # token, session
+    keys: dict[str, Signer] = field(default_factory=dict)  # of riverside and its people
 
     def piece(self, number: int) -> Piece:
         return next(piece for piece in self.pieces.values() if piece.number == number)
@@ -111,7 +147,7 @@ class Scene:
             name=name,
             uri=document["id"],
             readers=readers,
-            must=readers - ABROAD if must is None else frozenset(must),
+            must=readers - RIVERSIDE if must is None else frozenset(must),
             parts=parts,
             activity=activity,
             points_to=pointed,
@@ -178,24 +214,22 @@ def to(author: Person, kind: str, *named: str) -> dict[str, Any]:
 # --- the term ------------------------------------------------------------------------------------
 
 
-async def term(town: Town) -> Scene:
-    """Everything that happened before anybody looks."""
+async def term(town: Town, *more: Callable[[Scene], Awaitable[None]]) -> Scene:
+    """Everything that happened before anybody looks, with `more` before people part."""
     oakfield = await town.school("oakfield", mode="open")
     riverside = await town.school("riverside")
     village, hillside = await town.stranger("village"), await town.stranger("hillside")
     scene = Scene(town, oakfield, riverside, village, hillside, await town.stranger("banned"))
     for name in (*sorted(COLLEAGUES), "samir", "rita"):
         scene.people[name] = await oakfield.staff(name)
-    for name in ("bob", "nora"):
+    for name in sorted(ABROAD):
         scene.people[name] = await riverside.staff(name)
     for name in sorted(ELSEWHERE - {"zoe"}):
         scene.others[name] = village.person(name)
     scene.others["zoe"] = hillside.person("zoe")
     scene.others["rex"] = scene.banned.person("rex")
-    for chapter in (meeting, strangers_write, leavers_write, alice_writes, bob_writes, talking):
-        await chapter(scene)
-        await town.settle()
-    for chapter in (regretting, too_late, parting, afterwards):
+    beginning = (meeting, strangers_write, leavers_write, alice_writes, bob_writes, talking)
+    for chapter in (*beginning, *more, regretting, too_late, parting, afterwards):
         await chapter(scene)
         await town.settle()
     await oakfield.read(numbered, scene)
@@ -269,8 +303,8 @@ async def alice_writes(scene: Scene) -> None:
 
     await write("public", "public", NOT_MALLORY)
     await write("unlisted", "unlisted", NOT_MALLORY)
-    await write("followers", "followers", {"alice", "dave", "fiona"})
-    await write("followers and carol", "followers", {"alice", "dave", "fiona", "carol"}, carol)
+    await write("followers", "followers", FOLLOWERS)
+    await write("followers and carol", "followers", FOLLOWERS | {"carol"}, carol)
     await write("school", "school", COLLEAGUES)
     await write("to dave", "direct", {"alice", "dave"}, dave)
     await write("to nell", "direct", {"alice", "nell"}, nell)
@@ -279,9 +313,9 @@ async def alice_writes(scene: Scene) -> None:
     await write("public, bcc carol", "public", NOT_MALLORY, bcc=[carol])
     # What will be changed and what will be taken back.
     await write("to be edited", "public", NOT_MALLORY)
-    await write("to be edited for followers", "followers", {"alice", "dave", "fiona"})
+    await write("to be edited for followers", "followers", FOLLOWERS)
     await write("to be deleted", "public", NOT_MALLORY)
-    await write("to be deleted for followers", "followers", {"alice", "dave", "fiona"})
+    await write("to be deleted for followers", "followers", FOLLOWERS)
 
 
 async def bob_writes(scene: Scene) -> None:
@@ -291,7 +325,7 @@ async def bob_writes(scene: Scene) -> None:
 
     async def write(name: str, kind: str, readers: Iterable[str], *named: str, **more: Any) -> None:
         more["must"] = more.get("must", frozenset(readers) - ABROAD)
-        await scene.write(f"bob {name}", bob, readers, **to(bob, kind, *named), **more)
+        await scene.write(f"bob {name}", bob, {*readers, "bob"}, **to(bob, kind, *named), **more)
 
     # Dave follows him for a day.
     follow = await scene.people["dave"].post({"type": "Follow", "object": bob.uri})
@@ -325,7 +359,7 @@ async def talking(scene: Scene) -> None:
     await answer(
         "alice answers for followers",
         alice,
-        {"alice", "dave", "fiona"},
+        FOLLOWERS,
         "alice public",
         **to(alice, "followers"),
     )
@@ -337,7 +371,7 @@ async def talking(scene: Scene) -> None:
     await answer("samir answers", samir, (), "alice public", **to(samir, "public"))
     await answer("rita answers", rita, (), "alice public", **to(rita, "public"))
     await answer("bob answers", bob, ALL, "alice public", **to(bob, "public"))
-    await answer("bob for followers", bob, {"carol"}, "bob public", **to(bob, "followers"))
+    await answer("bob for followers", bob, {"bob", "carol"}, "bob public", **to(bob, "followers"))
     # A passer-by reads it below alice's post; others elsewhere have their own way to it.
     at_oakfield = COLLEAGUES | PASSERS_BY
     scene.change("bob answers", must=at_oakfield)
@@ -448,9 +482,12 @@ async def parting(scene: Scene) -> None:
         assert standing.suspend(tx, samir)
         delete.account(tx, rita)
 
-    for name in (*sorted(COLLEAGUES), "samir", "nora"):
+    for name in (*sorted(COLLEAGUES), "samir", *sorted(ABROAD)):
         person = scene.people[name]
         scene.old_access[name] = (person.token, await person.school.write(session, person))
+    for name in sorted(ABROAD):
+        scene.keys[name] = await scene.riverside.read(key_of, scene.people[name].id)
+    scene.keys["riverside"] = await scene.riverside.read(local.instance_signer)
     token = await oakfield.write(program, scene.people["dave"])
     scene.old_access["program"] = (token, "")
     await oakfield.write(leave)
@@ -468,7 +505,7 @@ async def afterwards(scene: Scene) -> None:
         "alice later for followers",
         alice,
         # Whom one answers is told.
-        {"alice", "dave", "fiona", "carol"},
+        FOLLOWERS | {"carol"},
         plain=True,
         inReplyTo=scene.pieces["carol answers"].uri,
         **to(alice, "followers"),
@@ -481,7 +518,9 @@ async def afterwards(scene: Scene) -> None:
 def numbered(tx: Transaction, scene: Scene) -> None:
     """Give each piece the number of its row at oakfield, 0 where oakfield has none."""
     rows: dict[str, int] = {
-        uri: id_ for id_, uri in tx.execute(select(tables.objects.c.id, tables.objects.c.uri))
+        uri: id_
+        for table in (tables.objects, tables.actors)
+        for id_, uri in tx.execute(select(table.c.id, table.c.uri))
     }
     for name, piece in scene.pieces.items():
         scene.change(name, id=rows.get(piece.uri, 0))
@@ -492,6 +531,7 @@ def known(tx: Transaction, scene: Scene) -> Known:
     people = tx.execute(select(tables.actors.c.id, tables.actors.c.username, tables.actors.c.host))
     names = {id_: (username, host) for id_, username, host in people}
     posts = tx.execute(select(tables.objects.c.id, tables.objects.c.author_id))
+    groups = list(tx.execute(select(tables.projects.c.actor_id)).scalars())
     ours = tx.school.host
 
     def ids(table: Any) -> tuple[int, ...]:
@@ -506,6 +546,8 @@ def known(tx: Transaction, scene: Scene) -> Known:
         usernames=tuple(name for name, host in names.values() if host == ours and "." not in name),
         handles=tuple(f"{name}@{host}" for name, host in names.values() if host != ours),
         people=tuple(names),
+        projects=tuple(groups),
+        slugs=tuple(circle.slug for circle in scene.projects.values()),
         posts=tuple((author(author_id), id_) for id_, author_id in posts),
         activities=ids(tables.published),
         arrivals=ids(tables.received),
@@ -520,11 +562,22 @@ def viewers(scene: Scene) -> dict[str, Viewer]:
     found = {"anonymous": Viewer("anonymous", visiting(), lambda method, url: {})}
     found["robot"] = Viewer("robot", visiting("Searching/2.1 (+https://search.example)"))
     for name, (token, session) in scene.old_access.items():
-        found[name] = Viewer(name, cookie(session) if session else None, bearer(token))
+        if name not in ABROAD:
+            found[name] = Viewer(name, cookie(session) if session else None, bearer(token))
     for name, person in scene.others.items():
         found[name] = Viewer(name, None, signing(person))
-    assert set(found) == {*VIEWERS, *ABROAD}
+    for name, signer in scene.keys.items():
+        found[name] = Viewer(name, None, signing_as(signer, scene.town.clock))
+    assert set(found) == set(VIEWERS)
     return found
+
+
+def viewers_at_riverside(scene: Scene) -> list[Viewer]:
+    """Who looks there: those who work there."""
+    access = {name: scene.old_access[name] for name in sorted(ABROAD)}
+    return [
+        Viewer(name, cookie(session), bearer(token)) for name, (token, session) in access.items()
+    ]
 
 
 # With a visit of their own the forms that somebody is shown stay the same.
@@ -550,3 +603,17 @@ def signing(person: Foreigner) -> Headers:
         return person.headers(url, None, method=method)
 
     return headers
+
+
+def signing_as(signer: Signer, clock: Clock) -> Headers:
+    @lru_cache(maxsize=4_000)
+    def headers(method: str, url: str) -> dict[str, str]:
+        return dict(sign(method, url, signer=signer, now=clock()))
+
+    return headers
+
+
+def key_of(tx: Transaction, actor_id: int) -> Signer:
+    actor = actors.by_id(tx, actor_id)
+    assert actor is not None
+    return local.signer(tx, actor)

@@ -99,6 +99,8 @@ class Known:
     usernames: tuple[str, ...]
     handles: tuple[str, ...]  # of people elsewhere, without @ in front
     people: tuple[int, ...]
+    projects: tuple[int, ...]  # of whatever school
+    slugs: tuple[str, ...]
     posts: tuple[tuple[str, int], ...]  # (username of the author or "nobody", number)
     activities: tuple[int, ...]
     arrivals: tuple[int, ...]
@@ -110,6 +112,11 @@ class Known:
         # One of each kind stands where it does not belong.
         strays = [NEVER, *self.people[:1], *self.activities[:1], *self.arrivals[:1], *posts[:1]]
         names = (*self.usernames, "nobody")
+        numbers = {
+            "/activities/": self.activities,
+            "/people/": self.people,
+            "/projects/": self.projects,
+        }
         if path.startswith("/@") and path.endswith("}/{id}"):
             yield from ({"name": name, "id": str(number)} for name, number in self.posts)
             yield from ({"name": "alice", "id": str(number)} for number in strays)
@@ -117,9 +124,10 @@ class Known:
             for handle in self.handles:
                 yield dict(zip(("name", "host"), handle.split("@"), strict=True))
         elif "{id}" in path:
-            kinds = {"/activities/": self.activities, "/people/": self.people}
-            own = next((ids for start, ids in kinds.items() if path.startswith(start)), posts)
+            own = next((ids for start, ids in numbers.items() if path.startswith(start)), posts)
             yield from ({"id": str(number)} for number in dict.fromkeys([*own, *strays]))
+        elif "{slug}" in path:
+            yield from ({"slug": slug} for slug in (*self.slugs, *self.usernames[:2], "nobody"))
         elif path.startswith("/tags/"):
             yield from ({"name": tag} for tag in self.tags)
         elif "{name}" in path:
@@ -136,10 +144,12 @@ class Known:
                 f"?{role}={number}" for role, (_, number) in zip(roles, self.posts, strict=False)
             )
             yield from (f"?to=%40{handle}" for handle in self.handles)
+            yield from (f"?project={number}" for number in (*self.projects, NEVER))
         elif path == "/.well-known/webfinger":
             yield from (f"?resource=acct:{name}@{self.host}" for name in self.usernames)
             yield from (f"?resource=https://{self.host}/@{name}" for name in self.usernames)
-        elif path.endswith("/replies"):
+            yield from (f"?resource=https://{self.host}/projects/{one}" for one in self.slugs)
+        elif path.endswith("/replies") or re.match(r"/projects/\w+/(members|outbox)", path):
             yield "?page=first"
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import true
 from sqlalchemy.sql import visitors
 
+from actors import project_documents
 from storage import (
     arrivals,
     audience,
@@ -17,7 +18,9 @@ from storage import (
     hashtags,
     likes,
     marks,
+    notifications,
     objects,
+    projects,
     published,
     threads,
     timelines,
@@ -42,6 +45,7 @@ LEAKS: tuple[tuple[Any, str, str, str], ...] = (
     (objects, "_SEEN_BY_ID", "carol", r"/posts/\d+$"),
     (objects, "_SEEN_BY_ID", "carol", r"/compose\?"),
     (objects, "_PAGE_BY_AUTHOR", "anonymous", r"/@alice$"),
+    (objects, "_PAGE_OF_PROJECT", "dave", r"^/projects/"),
     (objects, "_PAGE_OF_REPLIES", "ned", r"/replies\?"),
     (objects, "_COUNT_REPLIES", "ned", r"/replies"),
     (published, "_SEEN_BY_URI", "carol", r"/activities/\d+$"),
@@ -52,11 +56,20 @@ LEAKS: tuple[tuple[Any, str, str, str], ...] = (
     (featured, "_OF_ACTOR", "ned", r"/featured"),
     (hashtags, "_POSTS", "pia", r"/tags/"),
     (timelines, "_HOME", "dave", r"/home"),
+    (notifications, "_RECENT", "carol", r"/notifications"),
     (arrivals, "_INBOX", "dave", r"/users/dave/inbox"),
     (arrivals, "_COUNT", "dave", r"/users/dave/inbox"),
     (threads, "_ABOVE", "anonymous", r"/@dave/\d+$"),
     (threads, "_BELOW", "anonymous", r"/@alice/\d+$"),
     (marks, "_REPLIES", "pia", r"/@alice/\d+$"),
+)
+
+# What is asked of one project, answered without looking; who looks, and where.
+FORGOTTEN: tuple[tuple[Any, str, bool, str, str], ...] = (
+    (projects, "hidden", False, "carol", r"/projects/\w+"),
+    (projects, "hidden", False, "ned", r"/projects/\w+"),
+    (projects, "hidden", False, "anonymous", r"/webfinger"),
+    (project_documents, "_is_member", True, "pia", r"/members"),
 )
 
 

@@ -533,8 +533,15 @@ async def the_key_of_another_school(scene: Scene) -> Reply:
     return await scene.knock(scene.mallory, hello(scene.bob))
 
 
-def proven(scene: Scene, writer: Foreigner, *, key: Any = None, method: str = "") -> dict[str, Any]:
-    """A public post with its writer's proof, or one that only looks like it."""
+def proven(
+    scene: Scene,
+    writer: Foreigner,
+    *,
+    key: Any = None,
+    method: str = "",
+    document: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """A public post, or that document, with its writer's proof, or one that only looks like it."""
     own = keys.generate("ed25519")
     method = method or f"{writer.uri}#proofs"
     writer.document["assertionMethod"] = [
@@ -545,7 +552,8 @@ def proven(scene: Scene, writer: Foreigner, *, key: Any = None, method: str = ""
             "publicKeyMultibase": keys.multibase(keys.public_der(own)),
         }
     ]
-    return proofs.prove(hello(writer), key=key or own, method=method, now=scene.town.clock())
+    said = document or hello(writer)
+    return proofs.prove(said, key=key or own, method=method, now=scene.town.clock())
 
 
 @line(401, "missing.vouched_for")
@@ -559,6 +567,13 @@ async def passed_on_and_changed(scene: Scene) -> Reply:
     changed = proven(scene, scene.newcomer())
     changed["object"]["content"] = "<p>Never said</p>"
     return await scene.knock(scene.mallory, changed)
+
+
+@line(401, "senders.not_from_others")
+async def what_is_between_two_passed_on_by_a_third_with_the_writers_proof(scene: Scene) -> Reply:
+    writer = scene.newcomer()
+    yes = writer.activity("Accept", f"{scene.oakfield.url}/activities/1", to=[scene.alice.uri])
+    return await scene.knock(scene.mallory, proven(scene, writer, document=yes))
 
 
 @line(401, "senders.speaks_for_itself")
@@ -896,6 +911,7 @@ CHECKS = {
     "senders.speaks_for_itself": Check(senders, "speaks_for_itself", nothing_async),
     "senders.gone_by_its_own_word": Check(senders, "gone_by_its_own_word", gone_anyhow),
     "senders.inbox_of": Check(senders, "inbox_of", lambda _, standing: standing.owner_id or 0),
+    "senders.not_from_others": Check(senders, "not_from_others", nothing),
     "missing.vouched_for": Check(missing, "vouched_for", nothing),
     "concerned.in_good_standing": Check(concerned, "in_good_standing", nothing),
 }

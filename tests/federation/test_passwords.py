@@ -92,14 +92,14 @@ async def test_what_the_cookie_holds_is_not_kept(lee: Person) -> None:
 
 async def test_every_way_not_to_be_let_in_looks_the_same(oakfield: TownSchool, lee: Person) -> None:
     server = oakfield.server
-    await oakfield.staff("new")  # nobody gave her a password yet
+    await oakfield.staff("newcomer")  # nobody gave her a password yet
     head = await oakfield.staff("head")
     await give(head)
     await oakfield.write(actors.update_local, head.id, state="suspended")
     tried = {
         "lee": "three ripple tankS",
         "nobody": GOOD,
-        "new": GOOD,
+        "newcomer": GOOD,
         "head": GOOD,
         "oakfield.example": GOOD,
         "lee\0": GOOD,

@@ -183,7 +183,7 @@ def _words_left(tx: Transaction) -> int:
 
 def test_everything_a_school_does_by_itself_has_a_worker() -> None:
     work = workers.regular(HALF_A_YEAR, inbox_workers=2)
-    assert set(work) == {"inbox 1", "inbox 2", "outbox", "threads", "polls", "upkeep"}
+    assert set(work) == {"inbox 1", "inbox 2", "outbox", "threads", "polls", "moves", "upkeep"}
     assert (work["inbox 1"], work["outbox"]) == (worker.work, deliver.work)
 
 

@@ -10,7 +10,18 @@ from typing import Any
 
 import orjson
 
-from storage import actors, deliveries, follows, keys, objects, published, received
+from actors import profile
+from storage import (
+    actors,
+    deliveries,
+    follows,
+    keys,
+    memberships,
+    objects,
+    projects,
+    published,
+    received,
+)
 from storage.actors import Actor, RemoteFields
 from storage.objects import Post
 from storage.received import Incoming
@@ -91,6 +102,33 @@ def colleague(
     return actors.save_remote(tx, remote_fields(username, host, shared=shared, **changes))
 
 
+def project(
+    tx: Transaction, slug: str, *members: Actor, private: bool = False, host: str | None = None
+) -> Actor:
+    """A project with these members, of this school or of another."""
+    if host is None:
+        group = person(tx, slug, kind="Group")
+    else:
+        group = colleague(tx, slug, host, type="Group")
+    projects.add(tx, group.id, openness="private" if private else "open")
+    for member in members:
+        join(tx, group, member)
+    return group
+
+
+def join(tx: Transaction, group: Actor, member: Actor) -> None:
+    """Somebody is in a project from now on."""
+    memberships.begin(tx, group.id, member.id, "editor", f"{group.uri}/adds/{member.id}")
+
+
+def add_alias(tx: Transaction, actor_id: int, uri: str) -> None:
+    """One of ours had that account before, and says so."""
+    actor = actors.by_id(tx, actor_id)
+    assert actor is not None
+    said = profile.of(actor).document()
+    actors.update_local(tx, actor_id, document=said | {"aliases": [*said["aliases"], uri]})
+
+
 def follow(tx: Transaction, follower: Actor, followee: Actor, *, accepted: bool = True) -> None:
     follows.request(tx, follower.id, followee.id, f"{follower.uri}/follows/{followee.id}")
     if accepted:
@@ -105,6 +143,7 @@ def post(
     to: Iterable[Actor] = (),
     hidden: Iterable[Actor] = (),
     reply_to: Post | None = None,
+    project: Actor | None = None,
     content: str = "<p>Minutes of the science meeting</p>",
 ) -> Post:
     """A note that `author` wrote just now, for `audience`, naming `to`."""
@@ -126,6 +165,7 @@ def post(
         document={"id": uri, "type": "Note", "content": content},
         published_at=tx.now,
         recipients=[(actor.id, False) for actor in to] + [(actor.id, True) for actor in hidden],
+        project_id=None if project is None else project.id,
     )
     assert new
     return written
@@ -138,6 +178,7 @@ def activity(
     *,
     kind: str = "Create",
     audience: str | None = None,
+    project: Actor | None = None,
     forwarded: bool = False,
 ) -> int:
     """An activity of one of ours, published; its id."""
@@ -157,6 +198,7 @@ def activity(
         audience=audience,
         document=orjson.dumps(body),
         forwarded=forwarded,
+        project_id=None if project is None else project.id,
     )
     return id_
 

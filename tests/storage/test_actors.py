@@ -195,3 +195,24 @@ def test_burying_again_changes_no_date(tx: Transaction) -> None:
     tx.now += timedelta(days=1)
     actors.bury(tx, bob.id)
     assert objects.by_uri(tx, said.uri) == first
+
+
+def test_whom_a_project_names_is_found_by_no_handle_until_their_own_server_says_who_they_are(
+    tx: Transaction,
+) -> None:
+    ben = colleague(tx, "ben", "hillside.example")
+    uri = "https://hillside.example/invented/ben"
+    named = actors.name_remote(tx, uri, host="hillside.example", username="ben")
+    assert (named.fetched_at, named.inbox) == (None, "")
+    assert actors.by_handle(tx, "ben", "hillside.example") == [ben]
+    found = actors.mentioned(tx, [ben.uri, uri])
+    assert set(found.actors) == {ben.uri}
+    assert found.shared == frozenset()
+    # Whom we know stays as known.
+    assert actors.name_remote(tx, ben.uri, host="hillside.example", username="benjamin") == ben
+    with pytest.raises(actors.NotRemote):
+        actors.name_remote(tx, f"{tx.school.url}/users/x", host=tx.school.host, username="x")
+    later(tx, hours=1)
+    fetched = actors.save_remote(tx, remote_fields("ben2", "hillside.example", uri=uri))
+    assert (fetched.id, fetched.username) == (named.id, "ben2")
+    assert actors.by_handle(tx, "ben2", "hillside.example") == [fetched]

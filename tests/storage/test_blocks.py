@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from storage import (
+    actors,
     announces,
     arrivals,
     audience,
@@ -188,3 +189,19 @@ def test_requests_are_counted_as_they_are_listed(tx: Transaction) -> None:
     assert [actor for _, actor in follows.requests(tx, ada.id)] == [bob]
     assert follows.count_requests(tx, ada.id) == 1
     assert announces.count(tx, post(tx, ada).id) == 0
+
+
+def test_who_of_us_blocks_somebody_and_whom_they_block_goes_along_when_they_move(
+    tx: Transaction,
+) -> None:
+    ada, ben, gone = (person(tx, name) for name in ("ada", "ben", "gone"))
+    bob, cy = colleague(tx, "bob"), colleague(tx, "cy")
+    for blocker in (ben, gone, cy, ada):
+        block(tx, blocker, bob)
+    block(tx, bob, cy)
+    block(tx, bob, ada)
+    actors.bury(tx, gone.id)
+    assert [actor.id for actor in blocks.blockers_of(tx, bob.id)] == [ada.id, ben.id]
+    assert blocks.count_of_actor(tx, bob.id) == 2
+    assert blocks.blockers_of(tx, cy.id) == []
+    assert blocks.count_of_actor(tx, gone.id) == 0

@@ -18,6 +18,9 @@ from storage import (
     hashtags,
     keys,
     likes,
+    memberships,
+    moved_things,
+    moves,
     notifications,
     objects,
     polls,
@@ -31,7 +34,16 @@ from storage.actors import Actor
 from storage.audience import NOBODY
 from storage.deliveries import Ending, To
 from storage.transaction import Transaction
-from tests.storage.people import activity, activity_uri, colleague, follow, later, person, post
+from tests.storage.people import (
+    activity,
+    activity_uri,
+    colleague,
+    follow,
+    later,
+    person,
+    post,
+    project,
+)
 
 
 def rows(tx: Transaction, *listed: Table) -> dict[str, int]:
@@ -130,6 +142,45 @@ def test_somebody_who_did_much_is_invisible_at_once_and_cleared_away_in_slices(
     left = actors.by_id(tx, bob.id)
     assert left is not None
     assert (left.state, left.updated_at) == ("deleted", gone_at)
+
+
+def test_whoever_is_gone_is_in_no_project_and_what_was_stays_known(
+    tx: Transaction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, bob, cy = person(tx, "ada"), colleague(tx, "bob"), colleague(tx, "cy")
+    groups = [project(tx, f"project{number}", ada, bob) for number in range(3)]
+    memberships.invite(tx, project(tx, "trip", private=True).id, bob.id, "editor", "urn:invite")
+    orchard = project(tx, "orchard", ada, cy, host="hillside.example")
+    monkeypatch.setattr(burials, "FIRST", 1)
+    later(tx, days=1)
+    for gone in (bob, orchard):
+        actors.bury(tx, gone.id)
+    clear_away(tx, 2)
+    assert memberships.of_actor(tx, bob.id) == memberships.of_actor(tx, cy.id) == []
+    assert [row.project_id for row in memberships.of_actor(tx, ada.id)] == [
+        group.id for group in groups
+    ]
+    was = memberships.history(tx, groups[0].id, limit=9)
+    assert [(actor.id, row.ended_at) for row, actor in was] == [(bob.id, tx.now), (ada.id, None)]
+
+
+def test_what_somebody_who_is_gone_took_along_when_they_moved_is_forgotten(
+    tx: Transaction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, bob, cy = person(tx, "ada"), colleague(tx, "bob"), person(tx, "cy")
+    for who in (ada, cy):
+        move, _ = moves.begin(tx, who.id, "in", bob.id, due_at=tx.now)
+        moved_things.expect(
+            tx, move.id, "following", [f"https://{n}.example/users/x" for n in range(7)]
+        )
+    monkeypatch.setattr(burials, "FIRST", 1)
+    # Where they came from, and are no more, is no reason to go on no further.
+    for gone in (ada, bob):
+        actors.bury(tx, gone.id)
+    clear_away(tx, 2)
+    assert moves.of_actor(tx, ada.id) == []
+    assert moved_things.totals(tx, moves.of_actor(tx, cy.id)[0].id) == {"following": {"waiting": 7}}
+    assert rows(tx, tables.moves, tables.moved_things) == {"moves": 1, "moved_things": 7}
 
 
 def test_of_ours_the_key_stays_until_the_last_server_was_told(tx: Transaction) -> None:

@@ -41,7 +41,7 @@ def kept(tx: Transaction, uri: str) -> Post:
 def test_every_verb_stands_in_the_table_once() -> None:
     assert list(VERBS) == [
         "Create", "Update", "Delete", "Follow", "Accept", "Reject", "Undo", "Like", "Announce",
-        "Block", "Flag", "Add", "Remove",
+        "Block", "Join", "Leave", "Invite", "Flag", "Add", "Remove", "Move",
     ]  # fmt: skip
     verb = Verb(lambda tx, actor, activity: "")
     with pytest.raises(ValueError, match="Like is registered twice"):

@@ -19,17 +19,28 @@ from storage import (
     marks,
     notifications,
     objects,
+    peers,
     polls,
     published,
     received,
     timelines,
 )
-from storage.audience import NOBODY
+from storage.audience import NOBODY, Viewer
 from storage.ids import Ids
 from storage.transaction import Transaction
 from tests.conftest import OAKFIELD
 from tests.storage.conftest import MORNING
-from tests.storage.people import activity, arriving, colleague, follow, person, post, send
+from tests.storage.people import (
+    activity,
+    arrived,
+    arriving,
+    colleague,
+    follow,
+    person,
+    post,
+    project,
+    send,
+)
 
 
 @pytest.fixture
@@ -255,6 +266,60 @@ def test_everybody_whom_a_page_of_posts_mentions_is_found_at_once_by_indexes(
     looks = [step for step in steps if " others " in step]
     assert len(looks) == 1, steps
     assert "ix_actors_handle" in looks[0], looks
+    assert scans(steps) == []
+
+
+def test_who_is_in_a_project_is_looked_up_in_its_index_for_each_post(
+    sqlite_tx: Transaction,
+) -> None:
+    ada, bob = person(sqlite_tx, "ada"), colleague(sqlite_tx, "bob")
+    group = project(sqlite_tx, "garden", ada, bob, private=True)
+    said = post(sqlite_tx, bob, audience="project", project=group)
+
+    def publish(tx: Transaction) -> None:
+        to = deliveries.To(
+            followers_of=group.id, members_of=group.id, named=(bob.id,), reached_by=said.uri
+        )
+        send(tx, group, said, to, kind="Announce", project=group)
+        timelines.place(tx, said.id, bob.id, announced_by=group.id)
+        row = arrived(tx, arriving(1))
+        arrivals.note(tx, row, owners=[], followers_of=None, everyone=False, members_of=group.id)
+
+    def read(tx: Transaction) -> None:
+        viewer = Viewer(ada.id, True)
+        timelines.home(tx, ada.id, before=7, limit=20)
+        arrivals.inbox(tx, ada.id, before=7, limit=20)
+        notifications.recent(tx, ada.id, before=7, limit=20)
+        published.outbox(tx, viewer, group.id, before=7, limit=20)
+        objects.of_project(tx, viewer, group.id, before=7, limit=20)
+        follows.followers(tx, ada.id, before=7, limit=20)
+
+    for ask in (publish, read):
+        steps = plans(sqlite_tx, ask)
+        assert scans(steps) == []
+        looks = [step for step in steps if " memberships" in step or " projects" in step]
+        assert looks
+        for step in looks:
+            known = (
+                "uq_memberships_now (project_id=? AND actor_id=?)",
+                "ix_memberships_project (project_id=? AND state=?)",
+                "projects_1 (actor_id=?)",
+            )
+            assert any(index in step for index in known), step
+    assert any("ix_objects_project (project_id=? AND id<?)" in step for step in steps), steps
+    assert not any("TEMP B-TREE" in step for step in steps), steps
+
+
+def test_what_waits_for_a_school_is_found_by_its_index_when_that_is_heard(
+    sqlite_tx: Transaction,
+) -> None:
+    received.add_all(sqlite_tx, [arriving(number) for number in range(3)])
+    for row in received.claim(sqlite_tx, limit=3, lease=timedelta(minutes=1)):
+        received.again(
+            sqlite_tx, row.id, due_at=sqlite_tx.now, reason="away", waits_for="hill.example"
+        )
+    steps = plans(sqlite_tx, lambda tx: peers.heard(tx, "hill.example"))
+    assert sum("ix_received_waits_for (waits_for=?)" in step for step in steps) == 2, steps
     assert scans(steps) == []
 
 

@@ -19,6 +19,8 @@ from storage import (
     featured,
     ids,
     likes,
+    memberships,
+    moves,
     notifications,
     objects,
     polls,
@@ -38,7 +40,17 @@ from storage.received import Incoming
 from storage.transaction import Transaction
 from tests.conftest import OAKFIELD
 from tests.storage.conftest import MORNING
-from tests.storage.people import arriving, colleague, follow, later, person, post, send
+from tests.storage.people import (
+    activity,
+    arriving,
+    colleague,
+    follow,
+    later,
+    person,
+    post,
+    project,
+    send,
+)
 
 DAYS = 180
 
@@ -177,6 +189,19 @@ def have_it_at_home_again(tx: Transaction, ada: Actor, it: Post) -> None:
     timelines.place(tx, it.id, it.author_id, announced_by=cy.id)
 
 
+def be_in_the_project_it_was_written_in(tx: Transaction, ada: Actor, it: Post) -> None:
+    write_in(tx, it, project(tx, "garden", ada, host="hill.example"))
+
+
+def have_the_project_here(tx: Transaction, ada: Actor, it: Post) -> None:
+    write_in(tx, it, project(tx, "garden"))
+
+
+def write_in(tx: Transaction, it: Post, group: Actor) -> None:
+    table = tables.objects
+    tx.execute(table.update().where(table.c.id == it.id).values(project_id=group.id))
+
+
 KEEPING = [
     like,
     announce,
@@ -188,6 +213,8 @@ KEEPING = [
     follow_who_pinned,
     report,
     have_it_at_home_again,
+    be_in_the_project_it_was_written_in,
+    have_the_project_here,
 ]
 
 
@@ -209,6 +236,17 @@ def test_what_somebody_here_kept_stays_with_its_whole_conversation(
         assert here(tx, stays)
     # A report is about everything that somebody wrote, not about others.
     assert not here(tx, other)
+
+
+def test_a_project_that_nobody_here_is_in_any_more_keeps_nothing(tx: Transaction) -> None:
+    ada, bob = person(tx, "ada"), colleague(tx, "bob")
+    group = project(tx, "garden", ada, bob, host="hill.example")
+    old = post(tx, bob, project=group)
+    later(tx, days=DAYS + 1)
+    assert prune(tx) == 0
+    memberships.end(tx, group.id, ada.id)
+    assert prune(tx) == 1
+    assert not here(tx, old)
 
 
 def test_a_report_that_is_closed_keeps_nothing(tx: Transaction) -> None:
@@ -470,6 +508,28 @@ def test_people_whom_nobody_here_knows_any_more_are_forgotten(tx: Transaction) -
     prune(tx)
     assert not here(tx, lost)
     stay = (first, signs, bad, passed_on, gone, follower, author, lonely, again, ada)
+    assert [actors.by_uri(tx, one.uri) is not None for one in stay] == [True] * len(stay)
+    assert actors.by_uri(tx, stranger.uri) is None
+
+
+def test_whom_a_project_or_a_move_speaks_of_stays_known(tx: Transaction) -> None:
+    ada = person(tx, "ada")
+    colleague(tx, "first", "hill.example")
+    colleague(tx, "first")
+    bob, formerly, goes, asks, stranger = (
+        colleague(tx, name) for name in ("bob", "formerly", "goes", "asks", "eve")
+    )
+    ours, theirs = project(tx, "garden", ada), project(tx, "kitchen", host="hill.example")
+    memberships.begin(tx, ours.id, bob.id, "editor", "urn:add", formerly_id=formerly.id)
+    memberships.ask(tx, ours.id, asks.id, "editor", "urn:join")
+    memberships.end(tx, ours.id, asks.id)
+    moves.begin(tx, ada.id, "in", goes.id, due_at=tx.now)
+    addressed, written_in = (colleague(tx, name, "hill.example") for name in ("said", "sent"))
+    post(tx, ada, project=addressed)
+    activity(tx, ada, "urn:post", project=written_in)
+    later(tx, days=DAYS + 1)
+    prune(tx)
+    stay = (bob, formerly, goes, asks, theirs, addressed, written_in)
     assert [actors.by_uri(tx, one.uri) is not None for one in stay] == [True] * len(stay)
     assert actors.by_uri(tx, stranger.uri) is None
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from storage import received, tables
+from storage import peers, received, tables
 from storage.received import Incoming, Received
 from storage.transaction import Transaction
 from tests.storage.meeting import meet
@@ -82,6 +82,48 @@ def test_what_an_activity_is_about_is_read_however_it_is_written(
     assert tx.execute(select(tables.received.c.object_uri)).scalar_one() == about
 
 
+@pytest.mark.parametrize(
+    ("body", "about"),
+    [
+        (b'{"object": "urn:post"}', "urn:post"),
+        (b'{"object": {"id": "urn:create", "object": "urn:post"}}', "urn:post"),
+        (b'{"object": {"id": "urn:create", "object": {"id": "urn:post"}}}', "urn:post"),
+        (b'{"object": [{"id": "urn:undo", "object": [{"object": "urn:post"}]}]}', "urn:post"),
+        (b'{"object": {"id": "urn:leave", "object": null}}', "urn:leave"),
+    ],
+)
+def test_what_is_passed_on_is_about_the_innermost_post(
+    tx: Transaction, body: bytes, about: str
+) -> None:
+    """So that it is seen by whoever may see that post, and by nobody else."""
+    received.add_all(tx, [Incoming("urn:1", BOB, 0, "Announce", body)])
+    assert tx.execute(select(tables.received.c.object_uri)).scalar_one() == about
+
+
+def test_what_is_taken_back_is_still_known_by_the_id_of_what_was_done(tx: Transaction) -> None:
+    undo = b'{"object": {"id": "urn:like", "object": "urn:post"}}'
+    received.add_all(tx, [Incoming("urn:1", BOB, 0, "Undo", undo)])
+    assert received.earlier(tx, "urn:1", BOB) == ("Undo", "urn:like")
+
+
+def test_what_was_refused_or_not_yet_looked_at_has_its_effect_when_it_is_passed_on(
+    tx: Transaction,
+) -> None:
+    inside = arriving(1, BOB)
+    assert received.came_inside(tx, inside)
+    assert not received.came_inside(tx, inside)
+    received.add_all(tx, [arriving(2, BOB)])
+    (refused,) = claim(tx)
+    assert not received.came_inside(tx, arriving(2, BOB)), "it is being worked on"
+    received.done(tx, [refused.id], "it has to come from its project")
+    assert received.came_inside(tx, arriving(2, BOB))
+    assert not received.came_inside(tx, arriving(2, BOB))
+    received.add_all(tx, [arriving(3, BOB, owner_id=7)])
+    assert received.came_inside(tx, arriving(3, BOB)), "what lies there joins it"
+    (waiting,) = claim(tx)
+    assert received.first_copy(tx, waiting) is not None
+
+
 def test_rows_are_claimed_in_the_order_they_came(tx: Transaction) -> None:
     for number in range(5):
         received.add_all(tx, [arriving(number, BOB)])
@@ -131,6 +173,65 @@ def test_a_row_put_off_does_not_hold_up_what_came_after_it(tx: Transaction) -> N
     later(tx, minutes=30)
     (again,) = claim(tx)
     assert (again.id, again.tries) == (first.id, 1)
+
+
+def put_off(tx: Transaction, *rows: Received, host: str = "hill.example") -> None:
+    for row in rows:
+        due_at = tx.now + timedelta(hours=6)
+        received.again(tx, row.id, due_at=due_at, reason="it is away", waits_for=host)
+
+
+def test_what_waits_for_a_school_is_looked_at_as_soon_as_that_is_heard(tx: Transaction) -> None:
+    received.add_all(tx, [arriving(1, BOB)])
+    put_off(tx, *claim(tx))
+    later(tx, minutes=2)
+    peers.heard(tx, "dale.example")
+    assert claim(tx) == []
+    tx.topics.clear()
+    peers.heard(tx, "hill.example")
+    assert "received" in tx.topics
+    (row,) = claim(tx)
+    assert (row.uri[-1], row.tries) == ("1", 1)
+
+
+def test_a_talkative_school_that_gives_nothing_is_asked_a_few_times_and_not_at_every_word(
+    tx: Transaction,
+) -> None:
+    received.add_all(tx, [arriving(1, BOB)])
+    put_off(tx, *claim(tx))
+    start = tx.now
+    tried = []
+    for second in range(200):
+        tx.now = start + timedelta(seconds=second)
+        peers.heard(tx, "hill.example")
+        for row in claim(tx):
+            tried.append(second)
+            put_off(tx, row)
+    assert tried == [0, 20]
+    assert received.pending(tx) == 1
+    later(tx, hours=6)
+    assert len(claim(tx)) == 1
+
+
+def test_of_what_waits_for_a_school_only_so_much_is_hurried_at_once(
+    tx: Transaction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    received.add_all(tx, [arriving(number, BOB) for number in range(received.HURRIED_AT_ONCE + 1)])
+    put_off(tx, *claim(tx, limit=1000))
+    peers.heard(tx, "hill.example")
+    assert len(claim(tx, limit=1000)) == received.HURRIED_AT_ONCE
+    later(tx, seconds=30)
+    peers.heard(tx, "hill.example")
+    received.release_all(tx)
+    assert len(claim(tx, limit=1000)) == received.HURRIED_AT_ONCE + 1
+
+
+def test_what_is_done_waits_for_nobody(tx: Transaction) -> None:
+    received.add_all(tx, [arriving(1, BOB)])
+    put_off(tx, *claim(tx))
+    later(tx, hours=6)
+    received.done(tx, ids(claim(tx)))
+    assert tx.execute(select(tables.received.c.waits_for)).scalars().all() == [None]
 
 
 def test_a_row_set_aside_waits_for_a_person_with_its_reason(tx: Transaction) -> None:

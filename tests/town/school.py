@@ -17,7 +17,7 @@ from federation.addresses import Rules
 from federation.client import Client
 from federation.signatures import Signer, sign
 from inbox import threads, worker
-from outbox import deliver
+from outbox import deliver, moving
 from staffroom import app
 from storage import peers, school
 from storage.actors import Actor
@@ -161,11 +161,12 @@ class TownSchool:
         await self.server.database.close()
 
     async def work(self) -> int:
-        """One round of both workers, if the school is open; answers how much was done."""
+        """One round of the workers, if the school is open; answers how much was done."""
         if not self.listening:
             return 0
         arrived = await worker.step(self.server) + await threads.step(self.server)
-        return arrived + await deliver.step(self.server)
+        moved = await moving.step(self.server)
+        return arrived + moved + await deliver.step(self.server)
 
     # --- what its office does ------------------------------------------------------------------
 

@@ -260,7 +260,9 @@ def test_other_servers_are_allowed_blocked_and_taken_off_the_list(
     assert "good.example" not in staffroom("peers", "list", *data).out
 
 
-@pytest.mark.parametrize("words", [(), ("staff",), ("peers",), ("reports",), ("config",)])
+@pytest.mark.parametrize(
+    "words", [(), ("staff",), ("peers",), ("project",), ("move",), ("reports",), ("config",)]
+)
 def test_half_a_command_is_answered_with_what_there_is(
     staffroom: Staffroom, words: tuple[str, ...]
 ) -> None:

@@ -60,6 +60,12 @@ def test_what_others_sent_is_kept_for_half_a_year_unless_somebody_says_for_how_l
     assert settings(for_ever).federation.remote_copies is None
 
 
+def test_who_moved_stays_for_a_week_unless_the_school_says_how_long() -> None:
+    assert settings(OAKFIELD).federation.between_moves == timedelta(days=7)
+    at_once = OAKFIELD | {"federation": {"between_moves_days": 0}}
+    assert settings(at_once).federation.between_moves == timedelta(0)
+
+
 def test_a_school_elsewhere_says_whose_clock_its_pages_show() -> None:
     assert settings(OAKFIELD).server.time_zone == ZoneInfo("Europe/London")
     paris = {"STAFFROOM_SERVER__TIME_ZONE": " Europe/Paris "}
@@ -87,6 +93,7 @@ def test_a_school_elsewhere_says_whose_clock_its_pages_show() -> None:
         ("federation", "danger_allow_http", "perhaps", "danger_allow_http must be true or false"),
         ("federation", "remote_copies_days", -1, "remote_copies_days must be a number of days"),
         ("federation", "remote_copies_days", True, "remote_copies_days must be a number of days"),
+        ("federation", "between_moves_days", 366, "must be a number of days, 0 to 365"),
         ("federation", "remote_copies_days", "ever", "remote_copies_days must be a number of days"),
         ("database", "url", "mysql://x", "database.url must begin with"),
         ("database", "url", "sqlite:///", "database.url must be like"),

@@ -91,6 +91,7 @@ def test_activity_and_post_are_addressed_together_and_each_recipient_counts_once
         to=(BO, PUBLIC),
         cc=(FOLLOWERS, MEMBERS),
         hidden=("https://riverside.example/users/di",),
+        audience=(MEMBERS,),
     )
 
 

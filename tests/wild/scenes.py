@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from actors import projects
 from storage import (
     actors,
     announces,
@@ -21,6 +22,7 @@ from storage import (
     featured,
     follows,
     likes,
+    memberships,
     objects,
     tables,
 )
@@ -482,6 +484,67 @@ async def moved(stage: Stage, document: Document) -> bool:
     return await stage.school.read(follows.get, stage.lee.id, new.id) is not None
 
 
+# --- projects -------------------------------------------------------------------------------------
+
+
+async def the_project(stage: Stage, role: memberships.Role | None, actor: str) -> Actor:
+    """A project that Lee leads, and whoever it is in that role there, if in one."""
+    who = await stage.known(actor)
+
+    def begin(tx: Transaction) -> Actor:
+        lee = actors.by_id(tx, stage.lee.id)
+        assert lee is not None
+        project = projects.create(tx, slug="treesim", name="Trees", owner=lee)
+        if role is not None:
+            memberships.begin(tx, project.id, who.id, role, f"{project.uri}#begun")
+        return project
+
+    return await stage.school.write(begin)
+
+
+async def before_join(stage: Stage, document: Document) -> Document:
+    """What they want to be in is a project of ours."""
+    project = await the_project(stage, None, id_of(document["actor"]))
+    return with_ids(document, {id_of(document["object"]): project.uri})
+
+
+async def before_leave(stage: Stage, document: Document) -> Document:
+    project = await the_project(stage, "editor", id_of(document["actor"]))
+    return with_ids(document, {id_of(document["object"]): project.uri})
+
+
+async def before_invite(stage: Stage, document: Document) -> Document:
+    """Whoever invites leads it, and whom they invite can be found."""
+    project = await the_project(stage, "lead", id_of(document["actor"]))
+    await stage.person(id_of(document["object"]))
+    return with_ids(document, {id_of(document.get("target")): project.uri})
+
+
+async def standing(stage: Stage, project: str, person: str) -> str:
+    def look(tx: Transaction) -> str:
+        group, who = actors.by_uri(tx, project), actors.by_uri(tx, person)
+        if group is None or who is None:
+            return ""
+        row = memberships.now(tx, group.id, who.id)
+        return "" if row is None else row.state
+
+    return await stage.school.read(look)
+
+
+async def asks(stage: Stage, document: Document) -> bool:
+    state = await standing(stage, id_of(document["object"]), id_of(document["actor"]))
+    return state == "asked"
+
+
+async def left(stage: Stage, document: Document) -> bool:
+    return await standing(stage, id_of(document["object"]), id_of(document["actor"])) == ""
+
+
+async def invited(stage: Stage, document: Document) -> bool:
+    state = await standing(stage, id_of(document["target"]), id_of(document["object"]))
+    return state == "invited"
+
+
 SCENES: dict[str, Scene] = {
     "Accept": Scene(before_answer, accepted),
     "Add": Scene(before_pin, pinned),
@@ -492,6 +555,9 @@ SCENES: dict[str, Scene] = {
     "EmojiReact": Scene(about_our_post, liked),
     "Flag": Scene(before_flag, reported),
     "Follow": Scene(about_lee, followed),
+    "Invite": Scene(before_invite, invited),
+    "Join": Scene(before_join, asks),
+    "Leave": Scene(before_leave, left),
     "Like": Scene(about_our_post, liked),
     "Move": Scene(before_move, moved),
     "Reject": Scene(before_answer, rejected),

@@ -203,6 +203,12 @@ def _not_their_own(document: Document) -> bool:
     return not target.startswith(_actor(document).rstrip("/")) or bool(_inner(document))
 
 
+def _another_role(document: Document) -> bool:
+    """Whether it is one of those that there are on code forges alone."""
+    said = document.get("instrument")
+    return said is not None and said not in ("admin", "write", "visit")
+
+
 def _lives_elsewhere(document: Document) -> bool:
     return bool(author_of(document)) and origin_of(author_of(document)) != origin_of(
         id_of(document)
@@ -248,6 +254,8 @@ REFUSED: dict[str, tuple[Rule, ...]] = {
             (_is("Announce"), _about("Note"), _anothers, lambda found: not _public(found)),
         ),
         Rule("not the featured collection of", (_is("Add", "Remove"), _not_their_own)),
+        Rule("something else than a project", (_is("Invite"), lambda found: "target" not in found)),
+        Rule("a role that we do not know", (_is("Invite", "Join"), _another_role)),
         Rule("a ban from a group", (_is("Block"), lambda found: "target" in found)),
         Rule(
             "nobody here asked for that",
