@@ -19,6 +19,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from federation import keys
+from federation.keys import Algorithm, PrivateKey
 from storage import migrate
 from storage.database import Database, School
 
@@ -31,6 +33,29 @@ OAKFIELD = School(
 
 # What a test does not need: it never loses power.
 POSTGRESQL_SETTINGS = "\nfsync = off\nfull_page_writes = off\nautovacuum = off\n"
+
+
+# RSA keys that one process of a run makes: more than any test looks at.
+RSA_KEYS = 40
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_rsa_keys() -> Iterator[None]:
+    """A few RSA keys are made, and then given out in turn: each takes a tenth of a second, and
+    every actor of every town has one."""
+    generate, made, numbers = keys.generate, list[PrivateKey](), count()
+
+    def in_turn(algorithm: Algorithm) -> PrivateKey:
+        if algorithm != "rsa":
+            return generate(algorithm)
+        if len(made) < RSA_KEYS:
+            made.append(generate(algorithm))
+            return made[-1]
+        return made[next(numbers) % RSA_KEYS]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keys, "generate", in_turn)
+        yield
 
 
 @dataclass(frozen=True)
