@@ -218,6 +218,8 @@ def edited(tx: Transaction, project: Actor, said: dict[str, Any]) -> Actor:
         raise Malformed(str(error)) from error
 
 
+# Beyond them the calendar ends somewhere for schools that are ahead of or behind Greenwich.
+YEARS: Final = range(1971, 2200)
 _EDITABLE: Final = ("name", "summary", "openness", "startTime", "endTime")
 
 
@@ -243,6 +245,8 @@ def _typed_date(said: dict[str, Any], field: str) -> datetime | Same | None:
 
 
 def _in_order(starts_at: datetime | None, ends_at: datetime | None) -> None:
+    if not all(at is None or at.year in YEARS for at in (starts_at, ends_at)):
+        raise ValueError("a project begins and ends in our time: that year cannot be right")
     if starts_at is not None and ends_at is not None and ends_at < starts_at:
         raise ValueError("a project cannot end before it begins")
 
@@ -440,4 +444,5 @@ def keep_document(tx: Transaction, project: Actor, said: dict[str, Any], rules: 
 
 
 def _said_date(said: dict[str, Any], field: str) -> datetime | None:
-    return vocabulary.moment(said.get(field))
+    found = vocabulary.moment(said.get(field))
+    return found if found is not None and found.year in YEARS else None

@@ -234,14 +234,14 @@ def _said(actor: Actor, given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _aliases(actor: Actor, given: object) -> list[str]:
     """The accounts that somebody says they had before, at other schools or here."""
-    uris = list(dict.fromkeys(many(given)))
+    named = many(given)
+    if not all(is_web(uri) for uri in named):
+        raise Malformed("alsoKnownAs must hold the ids of accounts")
+    if actor.uri in named:
+        raise Malformed("alsoKnownAs names your other accounts, not this one")
+    uris = list(dict.fromkeys(named))
     if len(uris) > profile.ALIASES:
         raise Malformed(f"alsoKnownAs holds at most {profile.ALIASES} accounts")
-    for uri in uris:
-        if not is_web(uri):
-            raise Malformed("alsoKnownAs must hold the ids of accounts")
-        if uri == actor.uri:
-            raise Malformed("alsoKnownAs names your other accounts, not this one")
     return uris
 
 

@@ -274,6 +274,6 @@ def _date(typed: str, what: str) -> date | None:
         found = date.fromisoformat(typed.strip())
     except ValueError:
         raise Malformed(f"the day on which {what}: write it as 2026-09-04") from None
-    if not 1970 < found.year < 2200:
+    if found.year not in founding.YEARS:
         raise Malformed(f"the day on which {what}: that year cannot be right")
     return found

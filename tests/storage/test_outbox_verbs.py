@@ -670,3 +670,9 @@ def test_a_post_is_not_undone(tx: Transaction, alice: Actor) -> None:
     says(tx, alice)
     with pytest.raises(Malformed, match="Create cannot be undone"):
         does(tx, alice, type="Undo", object=latest(tx, alice, "Create"))
+
+
+@pytest.mark.parametrize("named", [[{}], [7], ["bob"], [["https://riverside.example/users/bob"]]])
+def test_who_somebody_was_before_is_named_by_ids(tx: Transaction, alice: Actor, named: Any) -> None:
+    with pytest.raises(Malformed, match="alsoKnownAs must hold the ids of accounts"):
+        does(tx, alice, type="Update", object={"id": alice.uri, "alsoKnownAs": named})

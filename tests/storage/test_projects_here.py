@@ -10,6 +10,7 @@ import pytest
 from actors import project_documents, projects, remote
 from federation.addresses import Rules
 from federation.errors import Malformed, Refused
+from federation.vocabulary import rfc3339
 from storage import actors, follows, keys, memberships
 from storage import projects as rows
 from storage.actors import Actor
@@ -87,6 +88,21 @@ def test_a_project_ends_after_it_begins(tx: Transaction, alice: Actor) -> None:
     made = garden(tx, alice, ends_at=SUMMER)
     with pytest.raises(ValueError, match="cannot end before it begins"):
         projects.change(tx, made, starts_at=datetime(2028, 1, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("year", [1, 1970, 2200, 9999])
+def test_a_project_is_of_this_age(tx: Transaction, alice: Actor, year: int) -> None:
+    """The first day of the calendar cannot even be shown west of Greenwich, nor its page."""
+    odd = datetime(year, 1, 1, tzinfo=UTC)
+    with pytest.raises(ValueError, match="that year cannot be right"):
+        garden(tx, alice, starts_at=odd)
+    with pytest.raises(Malformed, match="that year cannot be right"):
+        projects.edited(tx, garden(tx, alice), {"endTime": rfc3339(odd)})
+    met = remote.save(tx, remote.fields(bare(), RULES), [])
+    kept = projects.keep_document(tx, met, said(startTime=f"{year:04}-01-01T00:00:00Z"), RULES)
+    row = rows.get(tx, kept.id)
+    assert row is not None
+    assert row.starts_at is None
 
 
 def test_of_a_private_project_a_school_is_told_what_signatures_need_and_no_more(
