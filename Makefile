@@ -34,8 +34,9 @@ dev: $(VENV)/.installed-dev ## the same, with the tools for tests and checks
 demo: install ## three schools on this machine, talking to each other
 	@$(BIN)/staffroom demo
 
+# Some tests wait for processes of their own: one worker more than two cores keeps both busy.
 test: dev ## every test that needs no network
-	@$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal
+	@$(BIN)/python -m pytest --numprocesses=3 --dist=worksteal
 
 browser: ## install Chromium for the browser tests, where apt-get can
 	@command -v chromium chromium-browser google-chrome google-chrome-stable >/dev/null || \
