@@ -103,9 +103,11 @@ peers = Table(
     Column("policy", Text, nullable=False, server_default="unlisted"),  # allowed|blocked|unlisted
     # This host, or one that stands above it, is blocked. Follows from all the policies.
     Column("blocked", Boolean, nullable=False, server_default=false()),
-    Column("signature_form", Text),  # cavage|rfc9421, learned from a POST it verified
+    Column("signature_form", Text),  # cavage|rfc9421|ed25519, learned from a POST it verified
     _when("form_learned_at", nullable=True),
     _when("due_at", nullable=True),
+    # Somebody there is meant by name: visited before those who merely follow.
+    Column("urgent", Boolean, nullable=False, server_default=false()),
     _when("leased_until", nullable=True),
     Column("failures", Integer, nullable=False, server_default="0"),  # in a row
     Column("failing_days", Integer, nullable=False, server_default="0"),  # distinct days in a row
