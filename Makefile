@@ -1,6 +1,6 @@
 # Everything a developer or a school types. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help install dev demo test browser check format bench lock clean
+.PHONY: help install dev demo test soak browser tools check format bench lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -38,9 +38,24 @@ demo: install ## three schools on this machine, talking to each other
 test: dev ## every test that needs no network
 	@$(BIN)/python -m pytest --numprocesses=3 --dist=worksteal
 
+# The same tests as in `make test` with larger numbers, and those that take minutes by their nature.
+soak: export STAFFROOM_SOAK_KILLS ?= 110
+soak: export STAFFROOM_SOAK_EDITS ?= 500
+soak: export STAFFROOM_SOAK_CUT_SECONDS ?= 600
+soak: export STAFFROOM_SOAK_CUTS ?= 50
+soak: export STAFFROOM_SOAK_FAULTS ?= 500
+soak: export STAFFROOM_SOAK_DAYS ?= 45
+soak: dev ## an hour of kills, power cuts, full disks and broken lines
+	@$(BIN)/python -m pytest -m "" tests/e2e/test_killed.py tests/e2e/test_postgresql_killed.py \
+		tests/e2e/test_sent_twenty_times.py tests/e2e/test_partition.py tests/e2e/power
+
 browser: ## install Chromium for the browser tests, where apt-get can
 	@command -v chromium chromium-browser google-chrome google-chrome-stable >/dev/null || \
 		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; }
+
+tools: ## install a C compiler and libfaketime for the crash tests, where apt-get can
+	@{ command -v cc && ls /usr/lib*/*/faketime/libfaketimeMT.so.1; } >/dev/null 2>&1 || \
+		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends gcc libc6-dev faketime >/dev/null; }
 
 check: dev ## format, lint, types and import contracts
 	@$(BIN)/ruff format --check .
@@ -52,8 +67,8 @@ format: dev ## write the code in its usual form
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: install ## figures beside their ceilings
-	@$(BIN)/staffroom bench
+bench: install ## figures beside their ceilings, on PostgreSQL too after `make dev`
+	@$(BIN)/python -m tests.bench
 
 lock: dev ## choose versions anew, with hashes
 	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check uv

@@ -16,7 +16,7 @@ from federation.signatures import Claim, Message
 from storage import actors, keys, peers
 from storage.actors import Actor
 from storage.audience import NOBODY, Viewer
-from storage.database import Transaction
+from storage.database import Busy, Transaction, Unavailable
 from storage.keys import Key
 
 
@@ -130,5 +130,8 @@ async def _heard(server: Server, key: Key) -> Actor:
     host = addresses.authority(signer.uri, server.rules)
     if server.heard.recall(host, server.now()) is None:
         server.heard.note(host, True, server.now())
-        await server.database.write(peers.heard, host)
+        try:
+            await server.database.write(peers.heard, host)
+        except (Busy, Unavailable):  # who only reads is answered also while nothing can be written
+            server.heard.forget(host)
     return signer

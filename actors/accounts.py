@@ -19,6 +19,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 from argon2.profiles import RFC_9106_LOW_MEMORY
 
+from actors import attempts
 from actors.attempts import TooManyAttempts
 from actors.server import Server
 from federation.errors import Refused
@@ -157,7 +158,7 @@ async def sign_in(server: Server, username: str, password: str, network: str) ->
     found = await _checked(server, username, password, network)
     if found is None:
         return None
-    return await server.database.write(_begin_if_unchanged, found)
+    return await server.database.write_anyway(_begin_if_unchanged, found)
 
 
 def _begin_if_unchanged(tx: Transaction, found: Account) -> str | None:
@@ -173,8 +174,7 @@ async def _checked(server: Server, username: str, password: str, network: str) -
     """The account that this password opens, with the hash that is kept of it."""
     name = (_normal(username.strip()) or "").removeprefix("@").lower()[:USERNAME_LIMIT]
     account = await server.database.read(_account, name)
-    began = server.now()
-    server.attempts.begin(name, network, began, ours=account is not None)
+    began = await server.database.write_anyway(attempts.begin, name, network)
     kept = _kept(account)
     # What is longer than a password can be is wrong, after the same work as any other.
     typed = _normal(password[: PASSWORD_MAX + 1])
@@ -182,16 +182,16 @@ async def _checked(server: Server, username: str, password: str, network: str) -
         async with server.turns.mine():
             right = await asyncio.to_thread(_verify, kept or _NOBODYS, typed or "")
     except Busy:
-        server.attempts.never_was(name, network, began, ours=account is not None)
+        await server.database.write_anyway(attempts.never_was, name, network, began)
         raise
     if account is None or kept is None or not right:
         return None
-    server.attempts.succeeded(name, network, began, server.now())
+    await server.database.write_anyway(attempts.succeeded, name, network, began)
     if not _HASHER.check_needs_rehash(kept):
         return account
     async with server.turns.mine():
         better = await asyncio.to_thread(_HASHER.hash, typed or "")
-    return await server.database.write(_improve, account, better)
+    return await server.database.write_anyway(_improve, account, better)
 
 
 def _account(tx: Transaction, name: str) -> Account | None:
@@ -260,7 +260,7 @@ async def session_of(server: Server, secret: str) -> Session | None:
     """The same, and the session lasts longer for having been used."""
     session = await server.database.read(by_session, secret)
     if session is not None and server.now() - session.seen_at >= SEEN:
-        await server.database.write(sessions.seen, session.id, _until(session, server.now()))
+        await server.database.write_anyway(sessions.seen, session.id, _until(session, server.now()))
     return session
 
 

@@ -3,20 +3,18 @@
 Counted are attempts that fail, and those whose outcome is not known yet, so that many at once are
 no way round. Three counts: a person from one network, a person from anywhere, a network whoever
 it asks for. Whoever signed in from a network lately is not kept out there by what strangers try
-elsewhere. Names that nobody here has are counted just as those of our people, but apart from them:
-by inventing names nobody makes us forget what was tried with a real one. (SECURITY R30)
+elsewhere. Names that nobody here has are counted just as those of our people, and nothing is
+forgotten before its time. All processes of a school count together. (SECURITY R30)
 """
 
 import asyncio
-from collections import OrderedDict, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from storage.database import Busy
-
-REMEMBERED = 10_000
+from storage import attempts
+from storage.database import Busy, Transaction
 
 
 class TooManyAttempts(Exception):
@@ -40,92 +38,75 @@ ACCOUNT = Share(50, timedelta(hours=1))
 NETWORK = Share(30, timedelta(minutes=15))
 # So long after a success a network is known to be where somebody works.
 FAMILIAR = timedelta(days=30)
+# By so much the clocks of two processes may differ.
+SAME_TIME = timedelta(minutes=2)
 
 
-class Tally:
-    """When each name was tried lately. It forgets the name that was tried longest ago."""
-
-    def __init__(self, share: Share, limit: int = REMEMBERED) -> None:
-        self._share = share
-        self._limit = limit
-        self._tried: OrderedDict[str, deque[datetime]] = OrderedDict()
-
-    def wait(self, name: str, now: datetime) -> float:
-        """Seconds until there may be another attempt; 0 if there may be one now."""
-        tried = self._tried.get(name)
-        if tried is None:
-            return 0.0
-        while tried and tried[0] <= now - self._share.within:
-            tried.popleft()
-        if len(tried) < self._share.most:
-            return 0.0
-        return (tried[0] + self._share.within - now).total_seconds()
-
-    def note(self, name: str, now: datetime) -> None:
-        self._tried.setdefault(name, deque()).append(now)
-        self._tried.move_to_end(name)
-        while len(self._tried) > self._limit:
-            self._tried.popitem(last=False)
-
-    def take_back(self, name: str, moment: datetime) -> None:
-        """The attempt of that moment does not count after all."""
-        tried = self._tried.get(name, deque())
-        if moment in tried:
-            tried.remove(moment)
-        if not tried:
-            self._tried.pop(name, None)
-
-    def forget(self, name: str) -> None:
-        self._tried.pop(name, None)
+def begin(tx: Transaction, username: str, network: str) -> datetime:
+    """Count an attempt as failed until `succeeded`; when it began. Raises TooManyAttempts."""
+    shares = _shares(tx, username, network)
+    held = attempts.held(tx, {name: tx.now + share.within for name, share in shares.items()})
+    lately = {name: _lately(held[name], share, tx.now) for name, share in shares.items()}
+    familiar = attempts.known(tx, _familiar(tx, username, network))
+    waits = [
+        _wait(lately[name], share, tx.now)
+        for name, share in shares.items()
+        if not (share is ACCOUNT and familiar)
+    ]
+    if max(waits) > 0:
+        raise TooManyAttempts(max(waits))
+    for name, share in shares.items():
+        # Whoever is familiar may go beyond what is counted: older ones do not matter then.
+        latest = sorted([*lately[name], tx.now])[-share.most :]
+        attempts.keep(tx, name, latest, tx.now + share.within)
+    return tx.now
 
 
-class Attempts:
-    """What was tried at this school, as long as this process lives."""
-
-    def __init__(self) -> None:
-        self._pairs = {True: Tally(PAIR), False: Tally(PAIR)}
-        self._accounts = {True: Tally(ACCOUNT), False: Tally(ACCOUNT)}
-        self._networks = Tally(NETWORK)
-        self._familiar: OrderedDict[str, datetime] = OrderedDict()
-
-    def begin(self, username: str, network: str, now: datetime, *, ours: bool) -> None:
-        """Count an attempt as failed until `succeeded`. Raises TooManyAttempts.
-
-        `ours` says whether anybody here has that name.
-        """
-        pair = _pair(username, network)
-        waits = [self._pairs[ours].wait(pair, now), self._networks.wait(network, now)]
-        if not self._is_familiar(pair, now):
-            waits.append(self._accounts[ours].wait(username, now))
-        if max(waits) > 0:
-            raise TooManyAttempts(max(waits))
-        self._pairs[ours].note(pair, now)
-        self._accounts[ours].note(username, now)
-        self._networks.note(network, now)
-
-    def never_was(self, username: str, network: str, began: datetime, *, ours: bool) -> None:
-        """The attempt that began then was not looked at: we had no time for it."""
-        self._pairs[ours].take_back(_pair(username, network), began)
-        self._accounts[ours].take_back(username, began)
-        self._networks.take_back(network, began)
-
-    def succeeded(self, username: str, network: str, began: datetime, now: datetime) -> None:
-        """The attempt that began then was the right password of one of ours."""
-        pair = _pair(username, network)
-        self.never_was(username, network, began, ours=True)
-        self._pairs[True].forget(pair)
-        self._familiar.pop(pair, None)
-        self._familiar[pair] = now + FAMILIAR
-        while len(self._familiar) > REMEMBERED:
-            self._familiar.popitem(last=False)
-
-    def _is_familiar(self, pair: str, now: datetime) -> bool:
-        until = self._familiar.get(pair)
-        return until is not None and until > now
+def never_was(tx: Transaction, username: str, network: str, began: datetime) -> None:
+    """The attempt that began then does not count after all: we had no time to look at it."""
+    shares = _shares(tx, username, network)
+    held = attempts.held(tx, {name: tx.now + share.within for name, share in shares.items()})
+    for name, share in shares.items():
+        if began in held[name]:
+            held[name].remove(began)
+            attempts.keep(tx, name, held[name], tx.now + share.within)
 
 
-def _pair(username: str, network: str) -> str:
-    return f"{username} {network}"
+def succeeded(tx: Transaction, username: str, network: str, began: datetime) -> None:
+    """The attempt that began then was the right password of one of ours."""
+    never_was(tx, username, network, began)
+    attempts.keep(tx, _pair(tx, username, network), [], tx.now)
+    attempts.keep(tx, _familiar(tx, username, network), [], tx.now + FAMILIAR)
+
+
+def _shares(tx: Transaction, username: str, network: str) -> dict[str, Share]:
+    """What an attempt counts for, each with its share."""
+    return {
+        _pair(tx, username, network): PAIR,
+        attempts.name(tx, "account", username): ACCOUNT,
+        attempts.name(tx, "network", network): NETWORK,
+    }
+
+
+def _pair(tx: Transaction, username: str, network: str) -> str:
+    return attempts.name(tx, "pair", username, network)
+
+
+def _familiar(tx: Transaction, username: str, network: str) -> str:
+    return attempts.name(tx, "familiar", username, network)
+
+
+def _lately(tried: list[datetime], share: Share, now: datetime) -> list[datetime]:
+    """What still counts. Others who tried at this moment may have begun a little later; what lies
+    further ahead was noted before the clock was set back."""
+    return [moment for moment in tried if now - share.within < moment < now + SAME_TIME]
+
+
+def _wait(tried: list[datetime], share: Share, now: datetime) -> float:
+    """Seconds until there may be another attempt; 0 if there may be one now."""
+    if len(tried) < share.most:
+        return 0.0
+    return (tried[-share.most] + share.within - now).total_seconds()
 
 
 class Turns:

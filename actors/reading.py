@@ -115,6 +115,8 @@ def _is_done(document: dict[str, Any]) -> bool:
 
 def is_vote(document: dict[str, Any]) -> bool:
     """Whether this has the shape of a vote: the name of a choice, in answer to something."""
+    if "name" not in document and "nameMap" not in document:
+        return False
     said = vocabulary.text_of(document.get("content"), document.get("contentMap"))
     return (
         "Note" in vocabulary.types_of(document)

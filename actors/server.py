@@ -14,11 +14,12 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 
 from actors import local
-from actors.attempts import Attempts, Turns
+from actors.attempts import Turns
+from actors.counters import Counters
 from federation.addresses import Rules
 from federation.client import Client
 from federation.signatures import Signer
-from storage.database import Database, School
+from storage.database import Busy, Database, School
 
 Mode = Literal["network", "open"]
 T = TypeVar("T")
@@ -47,7 +48,7 @@ class Recently(Generic[T]):
         if noted is None:
             return None
         until, value = noted
-        if until <= now:
+        if until <= now or until - self._lifetime > now:  # over, or noted before it was set back
             del self._noted[name]
             return None
         return value
@@ -82,6 +83,36 @@ class Together(Generic[T]):
         return await asyncio.shield(task)
 
 
+@dataclass
+class Silence:
+    """A peer did not answer at all: when that began, and when it was last knocked at."""
+
+    since: datetime
+    asked: datetime
+
+
+class Room:
+    """How many bytes of large bodies may be in hand at once. What is small always finds room: a
+    flood of it is turned away by the queues further in."""
+
+    SMALL = 64 * 1024
+
+    def __init__(self, octets: int = 32 * 1024 * 1024) -> None:
+        self._left = octets
+
+    def take(self, octets: int) -> int:
+        """Room for one body: what is to be given back in the end. Raises Busy."""
+        if octets <= self.SMALL:
+            return 0
+        if octets > self._left:
+            raise Busy("too much is brought at once")
+        self._left -= octets
+        return octets
+
+    def give_back(self, octets: int) -> None:
+        self._left += octets
+
+
 @dataclass(frozen=True)
 class Server:
     """A school at work. `mode` says whom we talk to: listed schools only, or all but blocked.
@@ -104,9 +135,15 @@ class Server:
     standings: Recently[Any] = field(default_factory=lambda: Recently(timedelta(minutes=1)))
     # Peers whose sign of life was written down a moment ago.
     heard: Recently[bool] = field(default_factory=lambda: Recently(timedelta(seconds=20)))
-    # How often passwords were tried lately, and who may have one checked now.
-    attempts: Attempts = field(default_factory=Attempts)
+    # Peers that could not be reached lately, by host.
+    silent: dict[str, "Silence"] = field(default_factory=dict)
+    # Who may have a password checked now.
     turns: Turns = field(default_factory=Turns)
+    # What other servers are bringing at this moment.
+    room: Room = field(default_factory=Room)
+    # That the database could be written a moment ago.
+    well: Recently[bool] = field(default_factory=lambda: Recently(timedelta(seconds=5)))
+    counters: Counters = field(default_factory=Counters)
 
 
 SERVER: web.AppKey[Server] = web.AppKey("server", Server)

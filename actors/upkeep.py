@@ -14,7 +14,7 @@ from datetime import timedelta
 
 from actors import leaving
 from actors.server import Server
-from storage import ids, pruning, rounds, sessions
+from storage import attempts, ids, pruning, rounds, sessions
 from storage.database import Transaction
 from storage.rounds import Round, Slice
 
@@ -51,6 +51,7 @@ async def step(server: Server, remote_copies: timedelta | None) -> int:
     """
     done = await server.database.write(leaving.finish, AT_ONCE)
     done += await server.database.write(sessions.prune, AT_ONCE)
+    done += await server.database.write(attempts.prune, AT_ONCE)
     standing = await server.database.read(rounds.by_name, [task.name for task in TASKS])
     for task in TASKS:
         line = _line(server, task, remote_copies, standing)

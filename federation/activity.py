@@ -109,7 +109,7 @@ def _actor(value: object) -> str:
         value = value.get("id")
     if not isinstance(value, str):
         raise Malformed("activity has no actor, or more than one")
-    if len(value.encode("utf-8", "replace")) > LONGEST_ACTOR:
+    if 4 * len(value) > LONGEST_ACTOR < len(value.encode("utf-8", "replace")):
         raise Malformed(f"the id of its actor is longer than {LONGEST_ACTOR} bytes")
     return value
 

@@ -15,6 +15,8 @@ from federation.errors import BadSignature
 from federation.keys import PrivateKey
 
 Form = Literal["cavage", "rfc9421"]
+# How a request of ours may be signed: the last is RFC 9421 with the actor's Ed25519 key.
+Way = Literal["cavage", "rfc9421", "ed25519"]
 
 DEFAULT_PORTS = {"https": ":443", "http": ":80"}
 
@@ -101,6 +103,8 @@ def host(message: Message) -> str:
         raise BadSignature("the request names more than one host")
     for name in written:
         name = name.strip(" \t")
+        if name == ours.authority:
+            return name
         if name.lower().removesuffix(DEFAULT_PORTS.get(ours.scheme, "")) == ours.authority:
             return name
     return ours.authority
@@ -110,10 +114,13 @@ def field(message: Message, name: str) -> str:
     """The value of a covered header, several of one name joined as the standards say."""
     if name == "host":
         return host(message)
-    values = message.headers.getall(name, [])
+    values = message.headers.getall(name, ())
     if not values:
         raise BadSignature(f"{name} is said to be signed but is not in the request")
-    value = ", ".join([value.strip(" \t") for value in values])
+    if len(values) == 1:
+        value = values[0].strip(" \t")
+    else:
+        value = ", ".join([value.strip(" \t") for value in values])
     if "\n" in value or "\r" in value:
         raise BadSignature(f"{name} runs over more than one line")
     return value

@@ -7,8 +7,7 @@ keep us waiting or fill our memory. https://www.w3.org/TR/activitypub/#retrievin
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -17,16 +16,19 @@ from urllib.parse import urljoin
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from yarl import URL
 
 from federation import activity, addresses, failing, guard, signatures
 from federation.addresses import Address, Rules
 from federation.answers import Answer, check_found, retry_after, speaks_activitypub
 from federation.errors import Malformed, Refused, Unreachable
-from federation.signatures import Form, Signer
+from federation.posting import EXCERPT, LONGEST_LINE, MOST_HEADERS, Heard, Posts, beginning
+from federation.signatures import Signer, Way
+from federation.signing import Signatures
 from federation.vocabulary import ACCEPT, MEDIA_TYPE
 
-__all__ = ["DEADLINE", "Answer", "Client"]
+__all__ = ["DEADLINE", "Answer", "Client", "ways"]
 
 CONNECTIONS: Final = 500
 PER_HOST: Final = 6
@@ -34,15 +36,12 @@ CONNECT_SECONDS: Final = 5.0
 DEADLINE: Final = 10.0
 """Seconds for everything: looking the name up, redirects, and the last byte."""
 REDIRECTS: Final = 3
-EXCERPT: Final = 64 * 1024
-"""Bytes that we read of what is said to a delivery."""
-EXCERPT_SECONDS: Final = 2.0
 NAMES_KEPT_SECONDS: Final = 60
 IDLE_SECONDS: Final = 60
 
-_SIGNING_THREADS: Final = 2
 _MOVED: Final = frozenset({301, 302, 303, 307, 308})
 _MOVED_UNCHANGED: Final = frozenset({307, 308})
+_REFUSED: Final = frozenset({400, 401, 403})
 
 
 class Client:
@@ -70,7 +69,6 @@ class Client:
         """
         self.rules = rules
         self._now = now
-        self._agent = agent
         self._admitted = admit
         self._proxy = proxy
         self._own = own
@@ -84,8 +82,14 @@ class Client:
         if ca_file is not None:
             self._tls.load_verify_locations(cafile=str(ca_file))
         self._tls.set_alpn_protocols(["http/1.1"])
-        self._signing = ThreadPoolExecutor(_SIGNING_THREADS, thread_name_prefix="sign")
+        self._signing = Signatures()
+        self._always = {
+            "User-Agent": agent,
+            "Accept": "*/*",
+            "Accept-Encoding": "gzip, deflate",
+        }
         self._session: aiohttp.ClientSession | None = None
+        self._posts: Posts | None = None
 
     async def get(
         self,
@@ -136,21 +140,24 @@ class Client:
         body: bytes,
         *,
         signer: Signer,
-        form: Form = "cavage",
+        form: Way = "cavage",
         content_type: str = MEDIA_TYPE,
         deadline: float = DEADLINE,
     ) -> Answer:
         """Bring `body` to an inbox, signed at this moment, and return what was said to it.
 
+        `signer` holds the key that goes with `form`.
+
         Goes along with a redirect only where it keeps the method and the origin; any other comes
         back as the answer. Once a status was heard it counts, even if the rest is never said.
         """
         address = addresses.parse(url, self.rules)
+        ends = asyncio.get_running_loop().time() + deadline
         for _ in range(REDIRECTS + 1):
             headers = await self._signed(
                 "POST", address, signer, form=form, body=body, content_type=content_type
             )
-            answer = await self._bring(address, headers, body, deadline)
+            answer = await self._bring(address, headers, body, ends)
             location = answer.headers.get("Location")
             if answer.status not in _MOVED_UNCHANGED or location is None:
                 return answer
@@ -161,30 +168,50 @@ class Client:
         return answer
 
     async def deliver(
-        self, url: str, body: bytes, *, signer: Signer, form: Form | None
-    ) -> tuple[Answer, Form]:
+        self,
+        url: str,
+        body: bytes,
+        *,
+        signer: Signer,
+        form: Way | None,
+        ed25519: Signer | None = None,
+        deadline: float = 3 * DEADLINE,
+    ) -> tuple[Answer, Way]:
         """Bring `body` to an inbox, in the form of signature that its server knows.
 
-        `form` is the one that worked there last, if any did. Where it is not understood the other
-        is tried, once. Returns the answer and the form to remember.
+        `form` is the one that worked there last, if any did. Where it is not understood the others
+        are tried, each once; `ed25519`, the same person's other key, only if `form` says so.
+        `deadline` is in seconds for all of it, each request has ten. Returns the answer, and the
+        form to remember.
         """
-        first: Form = form or "cavage"
-        answer = await self.post(url, body, signer=signer, form=first)
-        if not _knock_again(answer):
-            return answer, first
-        second: Form = "rfc9421" if first == "cavage" else "cavage"
-        other = await self.post(url, body, signer=signer, form=second)
-        if other.ok:
-            return other, second
-        # A peer that does not know the second form says no to it whatever the reason was before.
-        return (answer if other.status in (400, 401, 403) else other), first
+
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + deadline
+
+        async def post(way: Way) -> Answer:
+            key = ed25519 if way == "ed25519" and ed25519 is not None else signer
+            left = min(DEADLINE, ends - loop.time())
+            return await self.post(url, body, signer=key, form=way, deadline=left)
+
+        first, *others = ways(form, ed25519)
+        answer = await post(first)
+        for way in others:
+            if not _knock_again(answer):
+                return answer, first
+            other = await post(way)
+            if other.ok:
+                return other, way
+            # Who does not know another form says no to it whatever the reason was before.
+            if other.status not in _REFUSED:
+                return other, first
+        return answer, first
 
     async def close(self) -> None:
         """Close all connections."""
         if self._session is not None:
             await self._session.close()
         await self._names.close()
-        self._signing.shutdown(wait=False, cancel_futures=True)
+        self._signing.close()
 
     async def _document(self, uri: str, signer: Signer | None) -> dict[str, Any]:
         answer = await self.get(uri, signer=signer)
@@ -222,53 +249,82 @@ class Client:
         raise Malformed(f"more than {REDIRECTS} redirects")
 
     async def _bring(
-        self, address: Address, headers: dict[str, str], body: bytes, deadline: float
+        self, address: Address, headers: dict[str, str], body: bytes, ends: float
     ) -> Answer:
+        await self._admit(address)
         try:
-            async with asyncio.timeout(deadline):
-                response = await self._send("POST", address, headers, body)
+            async with asyncio.timeout_at(ends):
+                heard = await self._post(address, headers, body)
+        except aiohttp.ConnectionTimeoutError as error:
+            raise Unreachable(address.authority, failing.reason(error)) from error
         except TimeoutError as error:
-            raise Unreachable(address.authority, f"no answer within {deadline:g} s") from error
-        async with response:
-            return self._answer(address, response, await _beginning(response))
+            raise Unreachable(address.authority, "no answer in time") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise Unreachable(address.authority, failing.reason(error)) from error
+        if isinstance(heard, Heard):
+            return self._answer(address, heard, await heard.beginning())
+        async with heard:
+            return self._answer(address, heard, await beginning(heard.content))
+
+    async def _post(
+        self, address: Address, headers: dict[str, str], body: bytes
+    ) -> Heard | aiohttp.ClientResponse:
+        """Through a proxy as any request, else without its detours."""
+        headers = self._always | headers
+        if self._proxy is not None:
+            return await self._ask("POST", address, headers, body)
+        self._open()
+        posts = self._posts
+        assert posts is not None
+        try:
+            return await posts.send(address, headers, body)
+        except aiohttp.ClientConnectorError:
+            raise
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+            return await posts.send(address, headers, body)  # see _ask
 
     async def _signed(
         self, method: str, address: Address, signer: Signer, **more: Any
     ) -> dict[str, str]:
-        """The headers of a signed request, made on a thread: an RSA signature takes its time."""
+        """The headers of a signed request. An RSA signature takes its time, so a thread makes it;
+        one with Ed25519 takes less than to bring it there."""
         sign = partial(
             signatures.sign, method, address.wire, signer=signer, now=self._now(), **more
         )
-        return await asyncio.get_running_loop().run_in_executor(self._signing, sign)
+        if isinstance(signer.key, Ed25519PrivateKey):
+            return sign()
+        return await self._signing.ask(sign)
 
     async def _send(
-        self, method: str, address: Address, headers: dict[str, str], body: bytes | None = None
+        self, method: str, address: Address, headers: dict[str, str]
     ) -> aiohttp.ClientResponse:
         """One request to an address that was judged; the answer's body is not read yet."""
         await self._admit(address)
-        proxy = self._proxy
-        url = URL(address.wire, encoded=True)
-        headers = headers | {"User-Agent": self._agent, "Accept-Encoding": "gzip, deflate"}
+        try:
+            return await self._ask(method, address, self._always | headers)
+        except (aiohttp.ClientError, OSError) as error:
+            raise Unreachable(address.authority, failing.reason(error)) from error
+
+    async def _ask(
+        self, method: str, address: Address, headers: dict[str, str], body: bytes | None = None
+    ) -> aiohttp.ClientResponse:
         ask = partial(
             self._open().request,
             method,
-            url,
+            URL(address.wire, encoded=True),
             headers=headers,
             data=body,
             allow_redirects=False,
-            proxy=proxy,
+            proxy=self._proxy,
         )
         try:
-            try:
-                return await ask()
-            except aiohttp.ClientConnectorError:
-                raise
-            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-                # A kept connection that the peer had closed without saying so. Receivers know an
-                # activity by its id, so knocking twice is safe.
-                return await ask()
-        except (aiohttp.ClientError, OSError) as error:
-            raise Unreachable(address.authority, failing.reason(error)) from error
+            return await ask()
+        except aiohttp.ClientConnectorError:
+            raise
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+            # A kept connection that the peer had closed without saying so. Receivers know an
+            # activity by its id, so knocking twice is safe.
+            return await ask()
 
     async def _admit(self, address: Address) -> None:
         """Raise Refused for where we do not go. Names are judged again when they are looked up."""
@@ -290,7 +346,9 @@ class Client:
             raise Malformed("a redirect that leads nowhere") from error
         return addresses.parse(following, self.rules)
 
-    def _answer(self, address: Address, response: aiohttp.ClientResponse, body: bytes) -> Answer:
+    def _answer(
+        self, address: Address, response: aiohttp.ClientResponse | Heard, body: bytes
+    ) -> Answer:
         return Answer(
             status=response.status,
             url=address.wire,
@@ -311,15 +369,17 @@ class Client:
                 ttl_dns_cache=NAMES_KEPT_SECONDS,
                 keepalive_timeout=IDLE_SECONDS,
             )
+            timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
+            self._posts = Posts(connector, timeout)
             self._session = aiohttp.ClientSession(
                 connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
+                timeout=timeout,
                 read_bufsize=EXCERPT,
-                max_line_size=8190,
-                max_field_size=8190,
-                max_headers=100,
+                max_line_size=LONGEST_LINE,
+                max_field_size=LONGEST_LINE,
+                max_headers=MOST_HEADERS,
             )
         return self._session
 
@@ -328,6 +388,16 @@ def _knock_again(answer: Answer) -> bool:
     if answer.status == 403:
         return "Accept-Signature" in answer.headers or b"signature" in answer.body.lower()
     return answer.status in (400, 401)
+
+
+def ways(form: Way | None, ed25519: Signer | None) -> Sequence[Way]:
+    """In which form a server is spoken to that took `form` last, and what is tried then.
+
+    Whoever takes Ed25519 knows RFC 9421, and every server the older form.
+    """
+    if form == "ed25519" and ed25519 is not None:
+        return ("ed25519", "rfc9421", "cavage")
+    return ("rfc9421", "cavage") if form == "rfc9421" else ("cavage", "rfc9421")
 
 
 async def _whole(address: Address, response: aiohttp.ClientResponse, limit: int) -> bytes:
@@ -341,17 +411,3 @@ async def _whole(address: Address, response: aiohttp.ClientResponse, limit: int)
     except (aiohttp.ClientError, OSError) as error:
         raise Unreachable(address.authority, "its answer broke off") from error
     return bytes(body)
-
-
-async def _beginning(response: aiohttp.ClientResponse) -> bytes:
-    """As much of the body as comes without trouble; the status is what counts."""
-    body = bytearray()
-    try:
-        async with asyncio.timeout(EXCERPT_SECONDS):
-            async for piece in response.content.iter_any():
-                body += piece
-                if len(body) >= EXCERPT:
-                    break
-    except (aiohttp.ClientError, OSError):
-        pass  # a timeout too
-    return bytes(body[:EXCERPT])

@@ -6,8 +6,10 @@ beside them are not read. The body is weighed as it came, before anything decode
 """
 
 import hashlib
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from binascii import Error as BadBase64
+from binascii import a2b_base64
+from functools import lru_cache
 from hmac import compare_digest
 
 from multidict import MultiMapping
@@ -28,6 +30,7 @@ def content_digest(body: bytes) -> str:
     return f"sha-256=:{_sha256(body)}:"
 
 
+@lru_cache(maxsize=64)  # one body goes to many
 def _sha256(body: bytes) -> str:
     return b64encode(hashlib.sha256(body).digest()).decode()
 
@@ -38,8 +41,8 @@ def check(headers: MultiMapping[str], body: bytes) -> None:
     Raises BadSignature when there is none, none is SHA-256 or SHA-512, or one of them is wrong;
     Malformed when Content-Digest is not a structured field.
     """
-    old = headers.getall("Digest", [])
-    new = headers.getall("Content-Digest", [])
+    old = headers.getall("Digest", ())
+    new = headers.getall("Content-Digest", ())
     if not old and not new:
         raise BadSignature("the request states no digest of its body")
     if old:
@@ -56,7 +59,7 @@ def _read_digest(value: str) -> list[tuple[str, bytes]]:
         if algorithm not in STRONG:
             continue
         try:
-            stated.append((algorithm, b64decode(text, validate=True)))
+            stated.append((algorithm, a2b_base64(text, strict_mode=True)))
         except (BadBase64, ValueError) as error:
             raise BadSignature("the digest is not base64") from error
     return stated

@@ -9,6 +9,8 @@ import os
 
 import aiohttp
 
+from federation.posting import NotHttp
+
 _LONGEST = 300
 _BY_NUMBER = {
     errno.ECONNREFUSED: "nobody answers at this address: the connection was refused",
@@ -37,7 +39,7 @@ def _told(error: aiohttp.ClientError | OSError) -> str:
         return f"the proxy of this school cannot be reached: {_system(error)}"
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return f"the proxy of this school answered {error.status}"
-    if isinstance(error, aiohttp.ClientResponseError):
+    if isinstance(error, aiohttp.ClientResponseError | NotHttp):
         return "what it answers is not HTTP"
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return "it hung up before it answered"

@@ -7,15 +7,27 @@ key: a header that names another algorithm than the key's own is refused.
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from federation import addresses, cavage, claims, digests, keys, rfc9421
-from federation.claims import Claim, Form, Message, Signer, Stamp
+from federation.claims import Claim, Form, Message, Signer, Stamp, Way
 from federation.errors import BadSignature, Malformed
 from federation.keys import PublicKey
 
-__all__ = ["Claim", "Form", "Message", "Signer", "made_by", "read", "screen", "sign", "verify"]
+__all__ = [
+    "Claim",
+    "Form",
+    "Message",
+    "Signer",
+    "Way",
+    "made_by",
+    "read",
+    "screen",
+    "sign",
+    "verify",
+]
 
 OLDEST = 12 * 3600
 """Seconds that a request may have been under way."""
@@ -40,7 +52,7 @@ def sign(
     *,
     signer: Signer,
     now: datetime,
-    form: Form = "cavage",
+    form: Way = "cavage",
     body: bytes | None = None,
     content_type: str | None = None,
     with_query: bool = True,
@@ -51,7 +63,7 @@ def sign(
     `with_query=False` leaves the query out of what is signed, for old Mastodons (cavage only).
     The signature is good for minutes: sign at the moment of sending.
     """
-    if form == "rfc9421":
+    if form != "cavage":
         return rfc9421.sign(
             method, url, signer=signer, now=now, body=body, content_type=content_type
         )
@@ -177,6 +189,7 @@ def _fresh(stamp: Stamp, message: Message, form: Form, now: float) -> None:
             raise BadSignature("the signature is too old, or from the future")
 
 
+@lru_cache(maxsize=256)  # of one second there are many
 def _seconds(date: str) -> int:
     match = DATE.fullmatch(date)
     try:

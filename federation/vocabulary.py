@@ -94,12 +94,15 @@ def many(value: object) -> list[Any]:
 
 def one(value: object) -> Any:
     """The value of a property, or its first one."""
-    values = many(value)
-    return values[0] if values else None
+    if not isinstance(value, list):
+        return value
+    return next((member for member in value if member is not None), None)
 
 
 def id_of(value: object) -> str | None:
     """The id that a reference, an embedded object, or the first of several stands for."""
+    if isinstance(value, str):
+        return value or None
     value = one(value)
     if isinstance(value, dict):
         value = value.get("id")
@@ -108,6 +111,8 @@ def id_of(value: object) -> str | None:
 
 def ids_of(value: object) -> list[str]:
     """The ids of all values of a property that have one, in order."""
+    if value is None:
+        return []
     return [found for member in many(value) if (found := id_of(member)) is not None]
 
 
@@ -138,7 +143,10 @@ def types_of(document: object) -> list[str]:
     """All types of an object; usually one."""
     if not isinstance(document, dict):
         return []
-    return [name for name in many(document.get("type")) if isinstance(name, str) and name]
+    given = document.get("type")
+    if isinstance(given, str):
+        return [given] if given else []
+    return [name for name in many(given) if isinstance(name, str) and name]
 
 
 def type_of(document: object) -> str:
@@ -208,13 +216,14 @@ def addressing(activity: dict[str, Any]) -> Addressing:
 def _recipients(
     sources: Iterable[dict[str, Any]], fields: tuple[str, ...], but: tuple[str, ...] = ()
 ) -> tuple[str, ...]:
-    found = (
-        PUBLIC if recipient in _PUBLIC_SPELLINGS else recipient
-        for field in fields
-        for source in sources
-        for recipient in ids_of(source.get(field))
-    )
-    return tuple(recipient for recipient in dict.fromkeys(found) if recipient not in but)
+    found: dict[str, None] = {}
+    for field in fields:
+        for source in sources:
+            for recipient in ids_of(source.get(field)):
+                found[PUBLIC if recipient in _PUBLIC_SPELLINGS else recipient] = None
+    for recipient in but if found else ():
+        found.pop(recipient, None)
+    return tuple(found)
 
 
 def audience(to_whom: Addressing, followers_uri: str | None, members_uri: str | None) -> str:
@@ -244,7 +253,7 @@ def without_hidden(document: dict[str, Any]) -> dict[str, Any]:
 def _without_hidden(value: Any) -> Any:
     if isinstance(value, dict):
         return {
-            key: _without_hidden(member)
+            key: member if isinstance(member, str) else _without_hidden(member)
             for key, member in value.items()
             if key not in ("bto", "bcc")
         }

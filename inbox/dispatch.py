@@ -104,6 +104,8 @@ def declined(kind: str) -> str | None:
 
 def typed(activity: Activity) -> Activity:
     """The activity under the first of its types that we know, if it has several."""
+    if activity.type == activity.json.get("type"):
+        return activity
     for kind in vocabulary.types_of(activity.json):
         if kind in HANDLERS:
             return replace(activity, type=kind)

@@ -36,7 +36,8 @@ class Standing:
     `public` is the key that is claimed and `signer` its owner; `owner_id` the inbox, None if
     there is no such inbox, LEFT if its owner works here no more. States are those of the rows,
     None for actors we do not know. `proven` is false for who says that they are gone, and whose
-    server says 404: that is to be looked at again (`inbox/goodbyes.py`).
+    server says 404: that is to be looked at again (`inbox/goodbyes.py`). `hosts` are the servers
+    that speak here.
     """
 
     public: bytes | None
@@ -45,6 +46,7 @@ class Standing:
     actor_state: str | None
     owner_id: int | None
     proven: bool = True
+    hosts: tuple[str, ...] = ()
 
 
 def claimed(message: Message) -> Claim | BadSignature:
@@ -63,17 +65,15 @@ async def known(
     What is remembered is asked again in the transaction that keeps what came. The inbox of a
     project is looked up each time: who is in it, or was invited, may have changed just now.
     """
+    if not (isinstance(claim, BadSignature) or path.startswith(PROJECTS)):
+        name = _name(activity, claim, path)
+        remembered: Standing | None = server.standings.recall(name, server.now())
+        if remembered is not None:
+            return remembered
     hosts = hosts_of(activity, claim, server.rules)
     not_in_our_name(server.school.host, hosts)
-    if isinstance(claim, BadSignature):
-        return await server.database.read(_look, server.mode, hosts, None, activity.actor, path)
-    name = _name(activity, claim, path)
-    remembered: Standing | None = None
-    if not path.startswith(PROJECTS):
-        remembered = server.standings.recall(name, server.now())
-    if remembered is not None:
-        return remembered
-    return await server.database.read(_look, server.mode, hosts, claim.key_id, activity.actor, path)
+    key_id = None if isinstance(claim, BadSignature) else claim.key_id
+    return await server.database.read(_look, server.mode, hosts, key_id, activity.actor, path)
 
 
 def _name(activity: Activity, claim: Claim, path: str) -> str:
@@ -125,6 +125,7 @@ def _look(
         signer_state=None if signer is None else signer.state,
         actor_state=None if actor is None else actor.state,
         owner_id=inbox_at(tx, path, signer or actor),
+        hosts=hosts,
     )
 
 
@@ -199,7 +200,8 @@ async def verified(
             raise
         standing = await _look_again(server, activity, claim, path)
         signed_by(server, claim, message, standing)
-    server.standings.note(name, standing, server.now())
+    if server.standings.recall(name, server.now()) is not standing:
+        server.standings.note(name, standing, server.now())
     return standing
 
 

@@ -131,7 +131,7 @@ def _want(tx: Transaction, cause: Cause, uri: str, depth: int, after: timedelta)
 
 async def step(server: Server, limit: int = HANDS) -> int:
     """One round: fetch what is due, each post once. Answers how many were tried."""
-    rows = await server.database.write(wanted.claim, limit=limit, share=SHARE, lease=LEASE)
+    rows = await server.database.work(wanted.claim, limit=limit, share=SHARE, lease=LEASE)
     await asyncio.gather(*(_have(server, row) for row in rows))
     return len(rows)
 
@@ -163,7 +163,7 @@ async def sweep(server: Server) -> int:
     """Forget what was wanted long ago, a slice at a time; how many rows that were."""
     before = server.now() - REMEMBERED
     forgotten = 0
-    while gone := await server.database.write(wanted.prune, before, SLICE):
+    while gone := await server.database.work(wanted.prune, before, SLICE):
         forgotten += gone
     return forgotten
 
@@ -173,7 +173,7 @@ async def _set_out(server: Server, fetching: dict[asyncio.Task[None], str]) -> i
     free = HANDS - len(fetching)
     if free <= 0:
         return 0
-    rows = await server.database.write(
+    rows = await server.database.work(
         wanted.claim, limit=free, share=SHARE, lease=LEASE, but=set(fetching.values())
     )
     for row in rows:
@@ -202,7 +202,7 @@ async def _have(server: Server, row: Wanted) -> None:
 
 async def _give_back(server: Server, row: Wanted) -> None:
     try:
-        await server.database.write(wanted.release, [row.uri])
+        await server.database.work(wanted.release, [row.uri])
     except (Busy, Unavailable):
         log.warning("a post is not asked for until our claim on it ends")
 
@@ -211,7 +211,7 @@ async def _try(server: Server, row: Wanted) -> None:
     """Fetch one post with its author, keep it, and want what stands above it."""
     account = await server.database.read(_account, server.rules, row)
     if account is None:
-        await server.database.write(wanted.ended, row, {})
+        await server.database.work(wanted.ended, row, {})
         return
     outcome, reason = "had", ""
     try:
@@ -220,20 +220,20 @@ async def _try(server: Server, row: Wanted) -> None:
                 document = await remote.fetch(server, row.uri)
                 await remote.actor(server, copies.author_uri(document, server.rules))
         cause = Cause(row.cause_uri, server.mode, server.rules)
-        await server.database.write(_keep, cause, row, document, account.asked)
+        await server.database.work(_keep, cause, row, document, account.asked)
     except (Busy, Unavailable):
         raise
     except (Unreachable, TimeoutError) as error:
         reason = str(error) or "slow"
         wait = error.retry_after if isinstance(error, Unreachable) else None
-        outcome = await server.database.write(_wait, row, account.asked, wait)
+        outcome = await server.database.work(_wait, row, account.asked, wait)
     except WireError as error:
         outcome, reason = "dropped", str(error) or type(error).__name__
-        await server.database.write(_drop, row, account.asked)
+        await server.database.work(_drop, row, account.asked)
     except Exception as error:
         outcome, reason = "dropped", f"{type(error).__name__}: {error}"[:500]
         log.exception("a post could not be kept", extra={"uri": row.uri})
-        await server.database.write(_drop, row, account.asked)
+        await server.database.work(_drop, row, account.asked)
     log.info("ancestor", extra={"uri": row.uri, "outcome": outcome, "reason": reason or None})
 
 

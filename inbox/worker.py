@@ -1,33 +1,33 @@
 """What arrived is worked on: one after the other per sender, many senders at once.
 
-Each activity first gets what it needs from other servers, with no transaction open; then its
-effect, the answers to it and the note that it is done are one transaction. One that cannot be
-read, may not do what it asks, or is of a type without effect here, is done with the reason; one
-that breaks us is tried three times and set aside; one whose post cannot be had now waits alone,
-the others go on. What a post answers is not waited for: it is fetched later (`inbox/threads`).
+Most activities bring all that is needed along: a few dozen of those, of whoever sent them, are
+worked on in one transaction. Any other first gets what it needs from other servers, with no
+transaction open. Its effect, the answers to it and the note that it is done are one transaction
+either way. One that cannot be read, may not do what it asks, or is of a type without effect here,
+is done with the reason; one that breaks us is tried three times and set aside; one whose post
+cannot be had now waits alone, the others go on. What a post answers is not waited for: it is
+fetched later (`inbox/threads`).
 """
 
 import asyncio
+import heapq
 import logging
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import accumulate, groupby, takewhile
+from itertools import accumulate, groupby
 
-import orjson
-
-from actors import admission
 from actors.server import Server
 from federation import activity as activities
 from federation import addresses
 from federation.activity import Activity
 from federation.errors import Unreachable, WireError
-from inbox import concerned, dispatch, goodbyes, missing, passing_on, posts, threads
-from outbox import forward
-from storage import arrivals, received
+from inbox import dispatch, effects, goodbyes, missing
+from inbox.effects import Ends, OneFailed, Work
+from storage import received
 from storage.database import Busy, Transaction, Unavailable
-from storage.received import Incoming, Received
+from storage.received import Received
 
 log = logging.getLogger("inbox.worker")
 
@@ -39,10 +39,11 @@ LANES = 64
 IN_HAND = 64 * 1024 * 1024
 # How much of that one server may have, which perhaps keeps us waiting on purpose (SECURITY R21).
 SHARE = 0.1
-# Rows of one sender that share a commit: few, for nobody else writes meanwhile.
-TOGETHER = 8
-# How long quick senders wait for slow ones before more work is claimed, in seconds.
-ROUND = 0.25
+# Rows that share a transaction: few, for nobody else writes meanwhile.
+TOGETHER = 32
+OCTETS_TOGETHER = 256 * 1024
+# How long whoever needs something from elsewhere is waited for before more is claimed, in seconds.
+ROUND = 0.05
 # Signals may get lost; look by ourselves this often, in seconds.
 POLL = 5.0
 # When the database is away: how long until it is asked again, in seconds.
@@ -66,9 +67,6 @@ WAITS_FOR_A_THIRD = (
 PATIENCE = timedelta(days=3)
 LONGEST_RETRY_AFTER = timedelta(days=1)
 
-# What may have its effect again, passed on inside another.
-AGAIN = frozenset({"Create", *missing.FOR_OTHERS})
-
 # When to try again after a mistake of ours, and how often in all.
 AFTER_ERROR = timedelta(seconds=10)
 TRIES = 3
@@ -82,21 +80,22 @@ class Errand:
     lanes: list[list[Received]]
 
     @property
+    def rows(self) -> list[Received]:
+        return [row for lane in self.lanes for row in lane]
+
+    @property
     def octets(self) -> int:
-        return sum(len(row.body) for lane in self.lanes for row in lane)
+        return sum(len(row.body) for row in self.rows)
 
 
 Walking = dict[asyncio.Task[None], Errand]
-# A row, the activity in it, and that with what it needs, or what it passes on beside it.
-Work = tuple[Received, Activity, tuple[Activity, ...]]
 
 
 async def step(server: Server, limit: int = CLAIM) -> int:
     """One round: claim what is due and work on it. Answers how many rows that were."""
     until = server.now() + LEASE / 2
-    rows = await server.database.write(received.claim, limit=limit, lease=LEASE, octets=IN_HAND)
-    errands, left = _errands(server, rows)
-    await _give_back(server, left)
+    rows = await server.database.work(received.claim, limit=limit, lease=LEASE, octets=IN_HAND)
+    errands = await _begin(server, rows, until)
     await asyncio.gather(*(_walk(server, errand, until) for errand in errands))
     return len(rows)
 
@@ -106,14 +105,17 @@ async def work(server: Server) -> None:
     walking: Walking = {}
     try:
         while True:
+            before = len(walking)
             try:
                 begun = await _set_out(server, walking)
             except (Busy, Unavailable) as error:
                 log.warning("the database cannot be had: %s", error)
                 begun = False
                 await asyncio.sleep(PAUSE)
-            if begun:
+            if len(walking) > before:
                 await asyncio.wait(walking, timeout=ROUND)
+            elif begun:
+                pass
             elif walking:
                 await _woken_or_free(server, walking)
             else:
@@ -131,18 +133,28 @@ async def _set_out(server: Server, walking: Walking) -> bool:
     if len(walking) >= LANES or room <= 0:
         return False
     until = server.now() + LEASE / 2
-    rows = await server.database.write(
+    rows = await server.database.work(
         received.claim,
         limit=CLAIM,
         lease=LEASE,
         octets=room,
         but={errand.host for errand in walking.values()},
     )
-    errands, left = _errands(server, rows)
-    for errand in errands:
+    for errand in await _begin(server, rows, until):
         walking[asyncio.create_task(_walk(server, errand, until))] = errand
+    return bool(rows)
+
+
+async def _begin(server: Server, rows: list[Received], until: datetime) -> list[Errand]:
+    """Work on whatever nobody is to be asked about; answers the errands for what is left."""
+    errands, left = _errands(server, rows)
     await _give_back(server, left)
-    return bool(errands)
+    try:
+        await _work_through(server, [lane for errand in errands for lane in errand.lanes], until)
+    except BaseException:
+        await _give_back(server, [row for errand in errands for row in errand.rows])
+        raise
+    return [errand for errand in errands if errand.rows]
 
 
 async def _woken_or_free(server: Server, walking: Walking) -> None:
@@ -152,18 +164,18 @@ async def _woken_or_free(server: Server, walking: Walking) -> None:
     await asyncio.gather(bell, return_exceptions=True)
 
 
-def _errands(server: Server, rows: list[Received]) -> tuple[list[Errand], list[int]]:
+def _errands(server: Server, rows: list[Received]) -> tuple[list[Errand], list[Received]]:
     """The rows dealt out to a few walkers for each server, and those that are too many for it."""
     most = max(1, int(LANES * SHARE))
     errands: list[Errand] = []
-    left: list[int] = []
+    left: list[Received] = []
     hosts: dict[str, list[Received]] = {}
     for row in rows:
         hosts.setdefault(addresses.authority(row.actor_uri, server.rules), []).append(row)
     for host, theirs in hosts.items():
         sizes = accumulate(len(row.body) for row in theirs)
         fits = bisect_right(list(sizes), IN_HAND * SHARE) or 1
-        left += [row.id for row in theirs[fits:]]
+        left += theirs[fits:]
         lanes = _lanes(theirs[:fits])
         errands += [Errand(host, lanes[walker::most]) for walker in range(min(most, len(lanes)))]
     return errands, left
@@ -171,7 +183,7 @@ def _errands(server: Server, rows: list[Received]) -> tuple[list[Errand], list[i
 
 def _lanes(rows: Iterable[Received]) -> list[list[Received]]:
     """One lane per sender, each in the order it came."""
-    ordered = sorted(rows, key=lambda row: row.actor_uri)  # stable: the order within stays
+    ordered = sorted(rows, key=lambda row: (row.actor_uri, row.id))
     return [list(lane) for _, lane in groupby(ordered, key=lambda row: row.actor_uri)]
 
 
@@ -183,27 +195,95 @@ async def _walk(server: Server, errand: Errand, until: datetime) -> None:
     except (Busy, Unavailable) as error:
         log.warning("the database cannot be had: %s", error)
     finally:
-        await _give_back(server, [row.id for lane in errand.lanes for row in lane])
+        await _give_back(server, errand.rows)
+
+
+async def _work_through(server: Server, lanes: list[list[Received]], until: datetime) -> None:
+    """Work on the rows of many senders, in the order they came, as far as nobody is to be asked
+    about them and nothing is wrong with them; what ended leaves its lane."""
+    going = {lane[0].actor_uri: lane for lane in lanes if lane}
+    read: dict[int, Activity] = {}
+    while going and server.now() < until:
+        works = _at_hand(server, going, read)
+        if not works:
+            return
+        ends = await _treat_together(server, works)
+        for row, reason in ends.ended:
+            del going[row.actor_uri][0], read[row.id]
+            _note(server, row, "done" if reason is None else "dropped", reason)
+        for sender in ends.doubtful:
+            del going[sender]
+        going = {sender: lane for sender, lane in going.items() if lane}
+
+
+def _at_hand(
+    server: Server, going: dict[str, list[Received]], read: dict[int, Activity]
+) -> list[Work]:
+    """The next few rows of all senders about whom nobody is to be asked, read, if they were not
+    `read` before. Whoever is stopped by one about which somebody is, or which cannot be read, is
+    going no more."""
+    works: list[Work] = []
+    stopped: set[str] = set()
+    octets = 0
+    for row in heapq.merge(*going.values(), key=lambda row: row.id):
+        if row.actor_uri in stopped:
+            continue
+        octets += len(row.body)
+        if works and (len(works) == TOGETHER or octets > OCTETS_TOGETHER):
+            break
+        activity = read.get(row.id) or _complete(server, row)
+        if activity is None:
+            stopped.add(row.actor_uri)
+        else:
+            read[row.id] = activity
+            works.append(Work(row, activity, (activity,)))
+    for sender in stopped - {work.row.actor_uri for work in works}:
+        del going[sender]
+    return works
+
+
+def _complete(server: Server, row: Received) -> Activity | None:
+    """The activity, if it is one about which nobody is to be asked."""
+    if row.type == goodbyes.UNPROVEN:
+        return None
+    try:
+        activity = _read(server, row)
+        return activity if missing.complete(activity) else None
+    except Exception:
+        return None  # why, is seen when it is looked at alone
+
+
+async def _treat_together(server: Server, works: list[Work]) -> Ends:
+    """Work on these in one transaction, as far as one gets in a short time. Raises only Busy and
+    Unavailable: if anything else is wrong, all are to be looked at alone."""
+    try:
+        try:
+            return await server.database.work(effects.together, server.mode, works)
+        except OneFailed:
+            return await server.database.work(effects.together, server.mode, works, careful=True)
+    except (Busy, Unavailable):
+        raise
+    except Exception:
+        log.exception("%s activities are to be looked at one by one", len(works))
+        return Ends(doubtful={work.row.actor_uri for work in works})
 
 
 async def _work_off(server: Server, lane: list[Received], until: datetime) -> None:
     """Work on the rows of one sender, strictly one after the other; they leave the lane."""
-    alone = 0  # how many are to be looked at one by one
     while lane and server.now() < until:
-        done = 0 if alone else await _treat_together(server, lane[:TOGETHER])
-        if done == 0:
-            await _treat(server, lane[0])
-            done, alone = 1, alone - 1 if alone else min(TOGETHER, len(lane)) - 1
-        del lane[:done]
+        await _treat(server, lane[0])
+        del lane[0]
+        await _work_through(server, [lane], until)
 
 
-async def _give_back(server: Server, ids: list[int]) -> None:
+async def _give_back(server: Server, rows: list[Received]) -> None:
     """Give back what was not worked on: if the database is away, as soon as it is back, while
     the claim surely holds. A school that closes does not wait for that."""
     until = server.now() + LEASE / 4
+    ids = [row.id for row in rows]
     while ids:
         try:
-            await asyncio.shield(server.database.write(received.release, ids))
+            await asyncio.shield(server.database.work(received.release, ids))
             return
         except (Busy, Unavailable):
             if _closing() or server.now() >= until:
@@ -217,35 +297,6 @@ def _closing() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-async def _treat_together(server: Server, rows: list[Received]) -> int:
-    """Work on the first few rows in one transaction, as far as they need nothing from elsewhere.
-
-    Answers how many that were: 0 if there are not two such, or if anything is wrong with one of
-    them. Then nothing was done, and each is to be looked at alone.
-    """
-    try:
-        read = [(row, _read(server, row)) for row in rows]
-        ready = takewhile(_at_hand, read)
-        together: list[Work] = [(row, activity, (activity,)) for row, activity in ready]
-        if len(together) < 2:
-            return 0
-        await server.database.write(_effects, server.mode, together)
-    except (Busy, Unavailable):
-        raise
-    except Exception:
-        log.debug("one of %s activities is to be looked at alone", len(rows))
-        return 0
-    for row, _, _ in together:
-        _note(row, "done", None)
-    return len(together)
-
-
-def _at_hand(work: tuple[Received, Activity]) -> bool:
-    """Whether nobody is to be asked about it."""
-    row, activity = work
-    return row.type != goodbyes.UNPROVEN and missing.complete(activity)
-
-
 async def _treat(server: Server, row: Received) -> None:
     """Work on one row and note how it ended. Raises only Busy and Unavailable."""
     outcome, reason = "done", None
@@ -256,18 +307,18 @@ async def _treat(server: Server, row: Received) -> None:
     except Unreachable as error:
         reason = str(error)
         wait = _next_try(server, row, error)
-        outcome = await server.database.write(_wait, row, reason, wait, error.host)
+        outcome = await server.database.work(_wait, row, reason, wait, error.host)
     except WireError as error:
         outcome, reason = "dropped", str(error) or type(error).__name__
-        await server.database.write(received.done, [row.id], reason)
+        await server.database.work(received.done, [row.id], reason)
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"[:500]
         log.exception("an activity could not be worked on", extra={"row": row.id})
-        outcome = await server.database.write(_after_error, row, reason)
-    _note(row, outcome, reason)
+        outcome = await server.database.work(_after_error, row, reason)
+    _note(server, row, outcome, reason)
 
 
-def _note(row: Received, outcome: str, reason: str | None) -> None:
+def _note(server: Server, row: Received, outcome: str, reason: str | None) -> None:
     log.info(
         "arrival",
         extra={
@@ -277,6 +328,7 @@ def _note(row: Received, outcome: str, reason: str | None) -> None:
             "reason": reason,
         },
     )
+    server.counters.effect(outcome)
 
 
 def _read(server: Server, row: Received) -> Activity:
@@ -291,60 +343,7 @@ async def _work_on(server: Server, row: Received) -> None:
     if row.type == goodbyes.UNPROVEN:
         await goodbyes.look_again(server, activity, row.received_at)
     supplied = await missing.supplied(server, activity)
-    await server.database.write(_effects, server.mode, [(row, activity, supplied)])
-
-
-def _effects(tx: Transaction, mode: str, together: list[Work]) -> None:
-    """All that follows from what one sender did, and that it is done, in one transaction."""
-    _, first, _ = together[0]
-    admission.admit(tx, mode, addresses.authority(first.actor, first.rules))
-    for row, activity, supplied in together:
-        _effect(tx, mode, row, activity, supplied)
-
-
-def _effect(
-    tx: Transaction,
-    mode: str,
-    row: Received,
-    activity: Activity,
-    supplied: tuple[Activity, ...],
-) -> None:
-    """The effect of one activity, unless another copy of it had that already."""
-    no_effect = dispatch.declined(activity.type)
-    first = received.first_copy(tx, row, no_effect)
-    if first is not None:
-        _join(tx, activity, first)
-    else:
-        for one in supplied:
-            handler = dispatch.HANDLERS.get(one.type)
-            if handler is not None and (one.id == activity.id or _first_time(tx, one)):
-                handler.receive(tx, one)
-                threads.point_to(tx, mode, one)
-                passing_on.pass_on(tx, one)
-        concerned.note_arrival(tx, activity, row.id)
-        if addresses.authority(activity.actor, activity.rules) != tx.school.host:
-            forward.forward(tx, activity, row.body)
-    received.done(tx, [row.id], no_effect)
-
-
-def _first_time(tx: Transaction, inner: Activity) -> bool:
-    """Whether what was passed on inside another activity may have its effect.
-
-    Who passes it on can do so again, long after its actor took it back. A post is kept once
-    whatever comes, and what was passed on beside it may need it now; a request concerns those
-    whom it is passed on to.
-    """
-    inside = Incoming(inner.id, inner.actor, 0, inner.type, orjson.dumps(inner.json))
-    return received.came_inside(tx, inside) or inner.type in AGAIN
-
-
-def _join(tx: Transaction, activity: Activity, first: int) -> None:
-    """A further copy has no effect but that the owner of this inbox reads it too."""
-    if not activity.owner_id or concerned.silent(tx, activity):
-        return
-    if activity.type == "Create":
-        posts.join(tx, activity)
-    arrivals.note(tx, first, owners=[activity.owner_id], followers_of=None, everyone=False)
+    await server.database.work(effects.alone, server.mode, Work(row, activity, supplied))
 
 
 def _next_try(server: Server, row: Received, error: Unreachable) -> timedelta | None:

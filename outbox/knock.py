@@ -1,30 +1,37 @@
 """A school that opens knocks at the peers of the last 60 days: it is here again.
 
 Hearing from us starts their lane to us, and whatever else waits there for us; a school on our list
-that we never met may wait for us as well. What their clocks say tells whether ours is right: a
-signature made at the wrong time is refused everywhere.
+that we never met may wait for us as well. For the same reason it knocks again, every 90 seconds of
+the first hour, where nobody answered: a line that was cut is mended for both sides at once. What
+their clocks say tells whether ours is right: a signature made at the wrong time is refused
+everywhere.
 """
 
 import asyncio
 import logging
-from datetime import datetime
+from contextlib import suppress
+from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from statistics import median
 
 from actors import admission
-from actors.server import Server, instance_signer
+from actors.server import Server, Silence, instance_signer
 from federation import webfinger
 from federation.client import Answer
 from federation.errors import Refused, WireError
 from federation.signatures import Signer
 from outbox import schedule
 from storage import peers
-from storage.database import Transaction
+from storage.database import Busy, Transaction, Unavailable
 from storage.peers import Door
 
 log = logging.getLogger("outbox.knock")
 
 AT_ONCE = 20
+# A peer that did not answer is knocked at so often, and so long; then its lane's own time holds.
+AGAIN = timedelta(seconds=90)
+SOON_BACK = timedelta(hours=1)
+MOST_SILENT = 1000
 # Seconds by which our clock may differ from what our peers' clocks say between them.
 TOLERANCE = 60.0
 
@@ -72,6 +79,48 @@ async def _ask_stranger(
             log.info("knock", extra={"peer": host, "outcome": str(error)})
             return None
     return await _ask(server, Door(host, uri), signer, limit)
+
+
+def fell_silent(server: Server, host: str, since: datetime | None) -> None:
+    """What was brought to this peer met no answer, `since` then or only now."""
+    now = server.now()
+    began = since or now
+    if now - began < SOON_BACK and len(server.silent) < MOST_SILENT:
+        server.silent.setdefault(host, Silence(began, asked=now)).asked = now
+
+
+async def again(server: Server) -> int:
+    """Knock at those that fell silent, each at its time; how many are there again.
+
+    Whoever answers lives: their lane starts, and ours at their side, which heard from us.
+    """
+    now = server.now()
+    for host, silence in list(server.silent.items()):
+        if now - silence.since >= SOON_BACK:
+            del server.silent[host]
+    due = [host for host, silence in server.silent.items() if now - silence.asked >= AGAIN]
+    limit = asyncio.Semaphore(AT_ONCE)
+    answered = await asyncio.gather(*(_ask_again(server, host, limit) for host in due))
+    return sum(answered)
+
+
+async def _ask_again(server: Server, host: str, limit: asyncio.Semaphore) -> bool:
+    async with limit:
+        silence = server.silent.get(host)
+        if silence is None:
+            return False
+        silence.asked = server.now()
+        try:
+            answer = await try_one(server, host)
+        except WireError:
+            return False
+    server.silent.pop(host, None)
+    if answer is None:
+        return False
+    log.info("knock", extra={"peer": host, "outcome": str(answer.status)})
+    with suppress(Busy, Unavailable):  # then the lane's own time comes
+        await server.database.work(peers.heard, host)
+    return True
 
 
 async def try_one(server: Server, host: str) -> Answer | None:

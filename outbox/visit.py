@@ -9,32 +9,33 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Concatenate, ParamSpec
+from typing import Any
 
 import orjson
 
 from actors.server import Server
 from federation import keys
-from federation.client import Answer
+from federation.answers import Answer
+from federation.client import DEADLINE, ways
 from federation.errors import Unreachable, WireError
-from federation.signatures import Form, Signer
-from federation.vocabulary import id_of, many, rfc3339, type_of
-from outbox import schedule
+from federation.signatures import Signer, Way
+from federation.vocabulary import id_of, many, rfc3339
+from outbox import knock, schedule
+from outbox.ledger import Ledger
 from storage import deliveries
-from storage.database import Busy, Transaction, Unavailable
+from storage.database import Transaction
 from storage.deliveries import Ending, Lane, Outcome, Parcel
+from storage.lanes import Closing, Trip
 
 log = logging.getLogger("outbox.deliver")
-
-P = ParamSpec("P")
 
 VISIT = timedelta(seconds=20)
 # A lease outlasts a visit and its last request, else a slow peer would get things twice.
 LEASE = timedelta(seconds=90)
-# When the database is away: how long until it is asked again, in seconds.
-PAUSE = 1.0
 # For one activity, with every form of signature that is tried.
 REQUEST_SECONDS = 30.0
+# So many are read with the lane itself, and so many more at once when those are brought.
+FIRST = 10
 BATCH = 50
 # An activity that cannot be brought lets others pass, but not for ever.
 FAILED_IN_A_VISIT = 10
@@ -50,26 +51,30 @@ class Failure:
     reason: str
     status: int | None = None
     retry_after: float | None = None
+    silent: bool = False  # nobody answered at all
 
 
 class Visit:
     """The lease of one lane, and what has happened under it so far."""
 
-    def __init__(self, server: Server, lane: Lane, dice: Dice) -> None:
+    def __init__(self, server: Server, ledger: Ledger, trip: Trip, dice: Dice) -> None:
         now = server.now()
-        holds = schedule.form_still_holds(lane.form_learned_at, lane.failures, now)
+        lane = trip.lane
         self._server = server
+        self._ledger = ledger
+        self._trip = trip
         self._lane = lane
         self._dice = dice
         self._until = now + VISIT
         self._lease_over = now + LEASE
-        self._form: Form | None = _form(lane.signature_form) if holds else None
-        self._learned: Form | None = None
+        self._holds = schedule.form_still_holds(lane.form_learned_at, lane.failures, now)
+        self._form: Way | None = _form(trip) if self._holds else None
+        self._learned: Way | None = None
         self._tried = 0
         self._alive = False  # whether the school took, or clearly refused, anything
         self._over = False  # whether the visit ends here
         self._paused: str | None = None
-        self._endings: list[Ending] = []
+        self._endings: list[Ending] = []  # since what came before is known to be on disk
         # Failures that nothing has followed yet: the school's fault, as far as we know.
         self._pending: list[Failure] = []
         # Failures that something else succeeded after: their own fault.
@@ -86,11 +91,8 @@ class Visit:
 
     async def run(self) -> int:
         """Bring what waits; how many deliveries were tried. The lane is free afterwards."""
-        more = True
-        while more and not self._ends():
-            limit = BATCH + len(self._left | self._passed)
-            parcels = await self._server.database.read(deliveries.batch, self._lane.peer_id, limit)
-            more = len(parcels) == limit
+        parcels, more = self._trip.first, self._trip.more
+        while True:
             for parcel in parcels:
                 if self._ends():
                     break
@@ -101,9 +103,14 @@ class Visit:
                 else:
                     await self._bring(parcel)
             more, self._again = more or self._again, False
-            if more and not self._ends():
-                await self._write(deliveries.ended, self._endings)
+            if not more or self._ends():
+                break
+            if self._endings:
+                await self._ledger.write((), self._lease_over)  # all that was noted
                 self._endings = []
+            limit = BATCH + len(self._left | self._passed)
+            parcels = await self._server.database.read(deliveries.batch, self._lane.peer_id, limit)
+            more = len(parcels) == limit
         if self._forbidden and not self._pending:
             self._pause()
         await self.end()
@@ -112,63 +119,58 @@ class Visit:
     def _ends(self) -> bool:
         return self._over or self._server.now() >= self._until
 
-    async def _write(
-        self,
-        fn: Callable[Concatenate[Transaction, P], None],
-        /,
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> None:
-        """Write what the visit brought about: if the database is away, as soon as it is back,
-        while the lane is ours. What is not noted as sent is sent again.
-
-        Raises Busy, Unavailable.
-        """
-        while True:
-            try:
-                await self._server.database.write(fn, *args, **kwargs)
-            except (Busy, Unavailable) as error:
-                if self._server.now() >= self._lease_over:
-                    raise
-                log.warning("the database cannot be had: %s", error)
-                await asyncio.sleep(PAUSE)
-            else:
-                return
+    def _note(self, ending: Ending) -> None:
+        self._endings.append(ending)
+        self._ledger.note(ending, self._lease_over)
 
     # --- one activity --------------------------------------------------------------------------
 
     async def _bring(self, parcel: Parcel) -> None:
         self._tried += 1
         try:
-            async with asyncio.timeout(REQUEST_SECONDS):
-                answer, form = await self._knock(parcel)
+            answer, form = await self._knock(parcel)
         except Unreachable as error:
-            self._fails("busy", Failure(parcel, str(error), None, error.retry_after))
-        except TimeoutError:
-            self._fails("busy", Failure(parcel, "no answer in time"))
+            failure = Failure(parcel, str(error), None, error.retry_after, silent=True)
+            self._fails("busy", failure)
         except WireError as error:
             self._fails("failed", Failure(parcel, str(error)))
         else:
             self._judge(parcel, answer, form)
 
-    async def _knock(self, parcel: Parcel) -> tuple[Answer, Form]:
+    async def _knock(self, parcel: Parcel) -> tuple[Answer, Way]:
         client, school = self._server.client, self._server.school
         signer = Signer(parcel.key_uri, keys.unseal(school.secret, parcel.sealed_key))
+        other = _ed25519(school.secret, parcel) if self._form == "ed25519" else None
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + REQUEST_SECONDS
         answer, form = await client.deliver(
-            parcel.inbox, parcel.body, signer=signer, form=self._form
+            parcel.inbox,
+            parcel.body,
+            signer=signer,
+            form=self._form,
+            ed25519=other,
+            deadline=REQUEST_SECONDS,
         )
         if answer.status != 403:
             return answer, form
         # Before the whole lane stops, it is certain that the form of signature is not to blame.
-        other: Form = "rfc9421" if form == "cavage" else "cavage"
-        second = await client.post(parcel.inbox, parcel.body, signer=signer, form=other)
-        return (answer, form) if second.status in (400, 401, 403) else (second, other)
+        for way in ways(self._form, other)[1:]:
+            second = await client.post(
+                parcel.inbox,
+                parcel.body,
+                signer=signer,
+                form=way,
+                deadline=min(DEADLINE, ends - loop.time()),
+            )
+            if second.status not in (400, 401, 403):
+                return second, way
+        return answer, form
 
-    def _judge(self, parcel: Parcel, answer: Answer, form: Form) -> None:
+    def _judge(self, parcel: Parcel, answer: Answer, form: Way) -> None:
         verdict = schedule.verdict(answer.status)
         reason = f"answered {answer.status}"
         if verdict == "done":
-            self._learn(form)
+            self._learn(form, answer)
             self._welcomes(parcel.actor_id)
             self._succeeds(parcel, Ending(parcel.id, "done"), answer.status)
         elif verdict == "over":
@@ -179,24 +181,31 @@ class Visit:
             self._forbids(Failure(parcel, f"{reason} to both forms of signature", answer.status))
         elif verdict == "unauthorised" and parcel.tries + 1 >= schedule.UNAUTHORISED_TRIES:
             self._left.add(parcel.id)
-            self._endings.append(Ending(parcel.id, "over", f"{reason}, {parcel.tries + 1} times"))
-            report(parcel, self._lane, "over", status=answer.status, reason=reason)
+            self._note(Ending(parcel.id, "over", f"{reason}, {parcel.tries + 1} times"))
+            report(self._server, parcel, self._lane, "over", status=answer.status, reason=reason)
         else:
             self._fails(verdict, Failure(parcel, reason, answer.status, answer.retry_after))
 
-    def _learn(self, form: Form) -> None:
-        """A yes proves a form only where the other one was refused, now or when last asked."""
-        first = self._form or "cavage"
-        if form != first or (self._form is None and self._lane.signature_form not in (None, form)):
-            self._form = self._learned = form
+    def _learn(self, form: Way, answer: Answer) -> None:
+        """A yes proves a form only where another one was refused, now or when last asked; or where
+        the school says by itself that it takes Ed25519."""
+        kept = self._lane.signature_form
+        if form != (self._form or "cavage") or (self._form is None and kept not in (None, form)):
+            self._form = form
+            # What is known is not learned again: who said no to Ed25519 is not asked once more.
+            self._learned = None if form == kept and self._holds else form
+        elif form == "ed25519" and kept != form:
+            self._learned = form  # it looks at signatures, and took this one
+        elif self._form is None and takes_ed25519(answer):
+            self._form = self._learned = "ed25519"
 
     def _succeeds(self, parcel: Parcel, ending: Ending, status: int) -> None:
         self._alive = True
         self._left.add(parcel.id)
-        self._endings.append(ending)
+        self._note(ending)
         self._blamed += self._pending
         self._pending = []
-        report(parcel, self._lane, ending.state, status=status, reason=ending.reason)
+        report(self._server, parcel, self._lane, ending.state, status=status, reason=ending.reason)
 
     def _forbids(self, failure: Failure) -> None:
         """The school wants nothing of this person, or of us: what others say next will tell."""
@@ -215,8 +224,15 @@ class Visit:
         """It is only this person: what they sent is over, and keeps nobody else waiting."""
         for failure in self._forbidden:
             reason = f"{failure.reason}, while others were heard"
-            self._endings.append(Ending(failure.parcel.id, "over", reason))
-            report(failure.parcel, self._lane, "over", status=failure.status, reason=reason)
+            self._note(Ending(failure.parcel.id, "over", reason))
+            report(
+                self._server,
+                failure.parcel,
+                self._lane,
+                "over",
+                status=failure.status,
+                reason=reason,
+            )
         if self._forbidden:
             self._again = bool(self._passed)
             self._passed.clear()
@@ -226,7 +242,14 @@ class Visit:
         """It is all of us, as far as we know: the lane waits for a person, nothing is dropped."""
         failure = self._forbidden[0]
         self._paused, self._over = failure.reason, True
-        report(failure.parcel, self._lane, "paused", status=failure.status, reason=self._paused)
+        report(
+            self._server,
+            failure.parcel,
+            self._lane,
+            "paused",
+            status=failure.status,
+            reason=self._paused,
+        )
 
     def _fails(self, verdict: schedule.Verdict, failure: Failure) -> None:
         """It stays; and the next one is tried where it may be this one's own fault."""
@@ -268,26 +291,29 @@ class Visit:
         if failed:
             # A sign of life after this is news, however lately there was one before.
             self._server.heard.forget(self._lane.host)
+        if self._pending and self._pending[-1].silent:
+            since = None if self._alive else self._lane.failing_since
+            knock.fell_silent(self._server, self._lane.host, since)
+        elif self._tried:
+            self._server.silent.pop(self._lane.host, None)
         if self._pending and reason is None:
             reason = self._pending[-1].reason
-        await self._write(
-            _close,
+        failures = [*self._blamed, *(failure for failure in self._pending if failure.status == 401)]
+        closing = Closing(
             self._lane.peer_id,
-            endings=[*self._endings, *asides],
-            failed=[
-                *self._blamed,
-                *(failure for failure in self._pending if failure.status == 401),
-            ],
-            outcome=outcome,
+            outcome,
             alive=self._alive,
             due_at=due_at,
             error=reason,
             form=self._learned,
+            failed=tuple((failure.parcel.id, failure.reason) for failure in failures),
         )
+        await self._ledger.write(asides, self._lease_over, closing)
         aside = {ending.id for ending in asides}
         for failure in (*self._blamed, *self._pending):
             gone = failure.parcel.id in aside
             report(
+                self._server,
                 failure.parcel,
                 self._lane,
                 "aside" if gone else "failed",
@@ -298,11 +324,12 @@ class Visit:
 
     async def abandon(self) -> None:
         """The school closes: what was brought is noted, the rest is brought after the start."""
-        await self._server.database.write(_abandon, self._lane.peer_id, self._endings)
+        await self._server.database.work(abandon, self._lane.peer_id, self._endings)
 
     async def break_off(self) -> None:
         """The database went away: the same as soon as it is back. The lane is not to blame."""
-        await self._write(_abandon, self._lane.peer_id, self._endings)
+        closing = Closing(self._lane.peer_id, "nothing", broken_off=True)
+        await self._ledger.write(self._endings, self._lease_over, closing)
 
     def _due(self, failed: bool) -> datetime | None:
         """When to come back, if something waits then; None is at once."""
@@ -325,32 +352,8 @@ class Visit:
         return None
 
 
-def _close(
-    tx: Transaction,
-    peer_id: int,
-    *,
-    endings: list[Ending],
-    failed: list[Failure],
-    outcome: Outcome,
-    alive: bool,
-    due_at: datetime | None,
-    error: str | None,
-    form: Form | None,
-) -> None:
-    """Everything that a visit leaves behind, in one transaction."""
-    if alive and outcome == "failure":
-        # It went well, and then it did not: the count of failures begins anew.
-        deliveries.release(tx, peer_id, outcome="success")
-    for failure in failed:
-        deliveries.failed(tx, failure.parcel.id, failure.reason)
-    deliveries.ended(tx, endings)
-    deliveries.release(tx, peer_id, outcome=outcome, due_at=due_at, error=error, form=form)
-    if outcome in ("success", "nothing") and due_at is None and deliveries.batch(tx, peer_id, 1):
-        # Time was over, or something was published meanwhile.
-        tx.wake("deliveries")
-
-
-def _abandon(tx: Transaction, peer_id: int, endings: list[Ending]) -> None:
+def abandon(tx: Transaction, peer_id: int, endings: list[Ending]) -> None:
+    """A visit ends before it is over."""
     deliveries.ended(tx, endings)
     deliveries.abandon(tx, [peer_id])
     tx.wake("deliveries")
@@ -369,11 +372,34 @@ def _about(parcel: Parcel) -> set[str]:
     return {uri for thing in things if (uri := id_of(thing)) is not None}
 
 
-def _form(kept: str | None) -> Form | None:
-    return "rfc9421" if kept == "rfc9421" else "cavage" if kept == "cavage" else None
+def takes_ed25519(answer: Answer) -> bool:
+    """Whether a school says that it wants requests signed with Ed25519 from now on.
+
+    https://www.rfc-editor.org/rfc/rfc9421#section-5.1
+    """
+    wanted = answer.headers.get("Accept-Signature")
+    return wanted is not None and 'alg="ed25519"' in wanted
+
+
+def _form(trip: Trip) -> Way:
+    """The form that a school is known to take, or may be expected to."""
+    lane = trip.lane
+    if lane.signature_form == "rfc9421":
+        # It looks at signatures, and an actor there has such a key: then it is asked, once, in the
+        # first visit after it was found to do so.
+        new = lane.succeeded_at is None or lane.succeeded_at == lane.form_learned_at
+        return "ed25519" if trip.shows_ed25519 and new else "rfc9421"
+    return "ed25519" if lane.signature_form == "ed25519" else "cavage"
+
+
+def _ed25519(secret: bytes, parcel: Parcel) -> Signer | None:
+    if parcel.ed25519_uri is None or parcel.ed25519_sealed is None:
+        return None
+    return Signer(parcel.ed25519_uri, keys.unseal(secret, parcel.ed25519_sealed))
 
 
 def report(
+    server: Server,
     parcel: Parcel | None,
     lane: Lane,
     outcome: str,
@@ -382,15 +408,15 @@ def report(
     reason: str | None = None,
     next_try: datetime | None = None,
 ) -> None:
-    """A line in the journal about one try; nothing of what was said stands in it."""
+    """One try is counted, and has a line in the journal; nothing of what was said stands there."""
+    server.counters.delivery(outcome)
     if not log.isEnabledFor(logging.INFO):
         return
-    activity = orjson.loads(parcel.body) if parcel is not None else {}
     log.info(
         "delivery",
         extra={
-            "activity_type": type_of(activity) or None,
-            "actor": id_of(activity.get("actor")),
+            "activity_type": None if parcel is None else parcel.type,
+            "actor": None if parcel is None else parcel.actor_uri,
             "peer": lane.host,
             "outcome": outcome,
             "status": status,

@@ -94,7 +94,7 @@ async def password(request: web.Request, reader: Reader) -> web.StreamResponse:
         return await _page(request, reader, not_changed=words, status=429)
     except BadPassword as error:
         return await _page(request, reader, not_changed=sentence(error), status=400)
-    secret = await server.database.write(_set_password, reader.actor, kept)
+    secret = await server.database.write_anyway(_set_password, reader.actor, kept)
     answer = rendering.see_other(request, "/settings?password#password")
     set_cookie(server.school, answer, "session", secret)
     return answer
@@ -110,7 +110,7 @@ async def end_others(request: web.Request, reader: Reader) -> web.StreamResponse
     """`POST /settings/sessions/end`: only this browser stays signed in."""
     secret = session_secret(request)
     if secret is not None:
-        await request.app[SERVER].database.write(accounts.end_others, reader.actor, secret)
+        await request.app[SERVER].database.write_anyway(accounts.end_others, reader.actor, secret)
     return rendering.see_other(request, "/settings?ended#sessions")
 
 

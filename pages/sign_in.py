@@ -70,7 +70,7 @@ async def sign_in(request: web.Request, reader: Reader | None) -> web.StreamResp
         return _form(request, status=403, username=username, trouble=WRONG)
     before = session_secret(request)
     if before is not None:
-        await server.database.write(accounts.end_session, before)
+        await server.database.write_anyway(accounts.end_session, before)
     answer = await _welcome(request, secret)
     stays = LONGEST_SESSION.total_seconds() if "stay" in typed else None
     set_cookie(
@@ -109,7 +109,7 @@ async def sign_out(request: web.Request, reader: Reader) -> web.StreamResponse:
     server = request.app[SERVER]
     secret = session_secret(request)
     if secret is not None:
-        await server.database.write(accounts.end_session, secret)
+        await server.database.write_anyway(accounts.end_session, secret)
     answer = rendering.see_other(request, "/sign-in?out")
     end_cookie(server.school, answer, "session")
     return answer

@@ -11,23 +11,25 @@ from pathlib import Path
 from aiohttp import web
 
 from actors import admission, documents
+from actors.counters import Counters
 from actors.server import SERVER, Server
 from federation import addresses
 from federation.client import Client
 from pages import trouble
-from staffroom import config, edge, limits, routes
-from staffroom.config import Network, Settings
-from storage import migrate, school
+from staffroom import config, edge, health, limits, routes
+from staffroom.config import CannotOpen, Network, Settings
+from storage import schema, school
 from storage.database import Database, School, utcnow
 
 LARGEST_BODY = 1024 * 1024  # bytes; a door may allow less, none allows more by itself
 
 
-class CannotOpen(Exception):
-    """The school cannot start; the text says why, in one line."""
-
-
-def build(server: Server, *, trusted_proxies: tuple[Network, ...] = ()) -> web.Application:
+def build(
+    server: Server,
+    *,
+    trusted_proxies: tuple[Network, ...] = (),
+    metrics_from: tuple[Network, ...] = (),
+) -> web.Application:
     """The application of one school: every URL, and what every request passes on its way in."""
     limit_of = {route.handler: route.limit for route in routes.ROUTES}
     app = web.Application(
@@ -40,12 +42,14 @@ def build(server: Server, *, trusted_proxies: tuple[Network, ...] = ()) -> web.A
         ],
     )
     app[SERVER] = server
+    app[health.METRICS_FROM] = metrics_from
     for route in routes.ROUTES:
         app.router.add_route(route.method, route.path, route.handler)
         if route.method == "GET":
             app.router.add_route("HEAD", route.path, route.handler)
     routes.furnish(app)
     app.on_response_prepare.append(edge.dress)
+    app.on_response_prepare.append(edge.counted)
     return app
 
 
@@ -63,7 +67,8 @@ async def opened(settings: Settings) -> AsyncIterator[Server]:
         between_moves=settings.federation.between_moves,
     )
     check(settings)
-    database = await Database.open(settings.database.url, house)
+    counters = Counters()
+    database = await _open_database(settings, house, counters)
     try:
         await _check_house(database, house)
         client = Client(
@@ -84,6 +89,7 @@ async def opened(settings: Settings) -> AsyncIterator[Server]:
                 settings.federation.mode,
                 utcnow,
                 settings.server.time_zone,
+                counters=counters,
             )
         finally:
             await client.close()
@@ -92,20 +98,24 @@ async def opened(settings: Settings) -> AsyncIterator[Server]:
 
 
 def check(settings: Settings) -> None:
-    """Raise CannotOpen unless what the settings name is there, and made by this version.
-
-    Raises Unavailable where the database does not answer.
-    """
+    """Raise CannotOpen unless the files are there that the settings name."""
     ca_file = settings.federation.extra_ca_file
     if ca_file is not None and not Path(ca_file).is_file():
         raise CannotOpen(f"federation.extra_ca_file: there is no file {ca_file}")
-    state = migrate.state(settings.database.url)
-    if state == "newer":
-        raise CannotOpen("this school was kept by a newer version of Staffroom: use that one")
-    if state == "older":
-        raise CannotOpen("this school was kept by an older version: run staffroom migrate")
-    if state == "empty":
-        raise CannotOpen("the database is empty: run staffroom init")
+
+
+async def _open_database(settings: Settings, house: School, counters: Counters) -> Database:
+    """Raises CannotOpen unless it was made by this version, Unavailable where it does not
+    answer."""
+    try:
+        return await Database.open(settings.database.url, house, committed=counters.committed)
+    except schema.NewerSchema:
+        reason = "this school was kept by a newer version of Staffroom: use that one"
+    except schema.NoTables:
+        reason = "the database is empty: run staffroom init"
+    except schema.OlderSchema:
+        reason = "this school was kept by an older version: run staffroom migrate"
+    raise CannotOpen(reason)
 
 
 async def _check_house(database: Database, house: School) -> None:

@@ -1,26 +1,65 @@
 """The command line: everything an administrator types.
 
-Each command is one function below or in a file of its group, `staff_commands` and the like;
-`staffroom COMMAND --help` shows an example. `staff`, `peers`, `project` and the other groups work
-while the school is being served: they are a second process on the same database.
+`COMMANDS` says where each command is; it is imported when it is asked for, so that a school that
+is served holds nothing of the demo or the migrations in memory. `staffroom COMMAND --help` shows
+an example. `staff`, `peers`, `project` and the other groups work while the school is being served:
+they are a second process on the same database.
 """
 
 import sys
+from collections.abc import Iterator, MutableMapping
+from importlib import import_module
 from pathlib import Path
 
 import click
 
-from staffroom import app, bench, config, demo, founding, serving
-from staffroom.command import EXPECTED, directory_option
-from staffroom.move_commands import move
-from staffroom.peer_commands import peers
-from staffroom.project_commands import project
-from staffroom.report_commands import reports
-from staffroom.staff_commands import staff
-from storage import migrate as migrations
+from staffroom.arguments import EXPECTED, directory_option
+
+# The command: the file it is in, and what it is called there.
+COMMANDS = {
+    "init": "staffroom.init_command:init",
+    "serve": "staffroom.serve_command:serve",
+    "migrate": "staffroom.migrate_command:migrate",
+    "config": "staffroom.config_command:config_group",
+    "staff": "staffroom.staff_commands:staff",
+    "peers": "staffroom.peer_commands:peers",
+    "reports": "staffroom.report_commands:reports",
+    "move": "staffroom.move_commands:move",
+    "project": "staffroom.project_commands:project",
+    "fsck": "staffroom.fsck_command:fsck",
+    "backup": "staffroom.backup_commands:backup",
+    "restore": "staffroom.backup_commands:restore",
+    "demo": "staffroom.demo_command:demo_command",
+    "bench": "staffroom.bench.command:bench",
+}
 
 
-@click.group(no_args_is_help=True)
+class Shelf(MutableMapping[str, click.Command]):
+    """The commands by name, each taken down when it is asked for."""
+
+    def __init__(self, places: dict[str, str]) -> None:
+        self._places = dict(places)
+
+    def __getitem__(self, name: str) -> click.Command:
+        file, _, word = self._places[name].partition(":")
+        found = getattr(import_module(file), word)
+        assert isinstance(found, click.Command)
+        return found
+
+    def __setitem__(self, name: str, command: click.Command) -> None:
+        raise TypeError("a command is a line of COMMANDS")
+
+    def __delitem__(self, name: str) -> None:
+        raise TypeError("a command is a line of COMMANDS")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
+@click.group(no_args_is_help=True, commands=Shelf(COMMANDS))
 @click.version_option(package_name="staffroom")
 @directory_option
 def cli(directory: Path) -> None:
@@ -32,159 +71,6 @@ def cli(directory: Path) -> None:
       staffroom staff add alice --name "Alice Okafor"
       staffroom serve
     """
-
-
-@cli.command()
-@click.option("--domain", required=True, metavar="HOST", help="name[:port]; never changes.")
-@click.option("--name", required=True, help="The school's name as people read it.")
-@click.option("--database-url", metavar="URL", help="postgresql://…  [default: SQLite in DIR]")
-@click.option("--public-url", metavar="URL", help="[default: https://HOST]")
-@click.option(
-    "--mode",
-    type=click.Choice(["network", "open"]),
-    help="Whom we talk to: schools that were allowed, or all.  [default: network]",
-)
-@click.option(
-    "--danger-allow-http", is_flag=True, help="For schools on one machine: no TLS, any port."
-)
-@click.option(
-    "--danger-allow-private-addresses",
-    is_flag=True,
-    help="For schools on one machine: loopback, private and numeric hosts.",
-)
-@directory_option
-def init(
-    directory: Path,
-    domain: str,
-    name: str,
-    database_url: str | None,
-    public_url: str | None,
-    mode: str | None,
-    danger_allow_http: bool,
-    danger_allow_private_addresses: bool,
-) -> None:
-    """Found a school in an empty directory.
-
-    \b
-    Example:
-      staffroom init --data /srv/oakfield --domain oakfield.example --name "Oakfield School"
-    """
-    founding.found(
-        directory,
-        {
-            "server.host": domain,
-            "server.name": name,
-            "server.public_url": public_url,
-            "database.url": database_url,
-            "federation.mode": mode,
-            "federation.danger_allow_http": danger_allow_http or None,
-            "federation.danger_allow_private_addresses": danger_allow_private_addresses or None,
-        },
-    )
-    click.echo(f"{name} is founded in {directory}. Next: staffroom --data {directory} staff add …")
-
-
-@cli.command()
-@click.option("--host", metavar="H", help="Address to listen on.  [default: server.listen]")
-@click.option("--port", metavar="P", type=click.IntRange(0, 65535), help="[default: server.port]")
-@click.option(
-    "--workers",
-    metavar="N",
-    type=click.IntRange(0, 16),
-    default=1,
-    show_default=True,
-    help="How many here work on what arrived; 0 leaves that to another process.",
-)
-@click.option("--traffic", is_flag=True, help="Write down each activity that comes and goes.")
-@directory_option
-def serve(directory: Path, host: str | None, port: int | None, workers: int, traffic: bool) -> None:
-    """Open the school. Writes `ready URL` on stdout once it answers; ends on SIGTERM.
-
-    \b
-    Example:
-      staffroom serve --data /srv/oakfield --host 127.0.0.1 --port 8000
-    """
-    serving.serve(config.load(directory), host, port, workers, traffic=traffic)
-
-
-@cli.command()
-@directory_option
-def migrate(directory: Path) -> None:
-    """Bring the database up to this version; nothing happens if it is.
-
-    \b
-    Example:
-      staffroom migrate --data /srv/oakfield
-    """
-    settings = config.load(directory)
-    with app.serving_alone(settings):
-        before = migrations.state(settings.database.url)
-        migrations.upgrade(settings.database.url)
-    click.echo("the database is current" if before == "current" else "the database is now current")
-
-
-@cli.group("config", no_args_is_help=True)
-@directory_option
-def config_group(directory: Path) -> None:
-    """What can be set.
-
-    \b
-    Example:
-      staffroom config describe
-    """
-
-
-@config_group.command("describe")
-@directory_option
-def config_describe(directory: Path) -> None:
-    """Print every setting with its environment variable, default and meaning.
-
-    \b
-    Example:
-      staffroom config describe
-    """
-    click.echo(config.describe())
-
-
-@cli.command("demo")
-@click.option("--seconds", type=click.IntRange(1), help="End after that long.  [default: Ctrl-C]")
-@click.option(
-    "--dir",
-    "folder",
-    metavar="DIR",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Where the three schools are kept.  [default: a temporary place]",
-)
-@directory_option
-def demo_command(directory: Path, seconds: int | None, folder: Path | None) -> None:
-    """Three schools on this machine, talking to each other, for you to watch.
-
-    \b
-    Example:
-      staffroom demo --seconds 120
-    """
-    demo.show(seconds, folder)
-
-
-@cli.command("bench")
-@click.argument("name", required=False, type=click.Choice([*bench.BENCHES]))
-@click.option("--json", "as_json", is_flag=True, help="The figures as JSON on stdout.")
-@directory_option
-def bench_command(directory: Path, name: str | None, as_json: bool) -> None:
-    """Measure this machine: intake or deliver, each beside its ceiling; both without a NAME.
-
-    \b
-    Example:
-      staffroom bench intake --json
-    """
-    bench.measure([name] if name else [*bench.BENCHES], as_json=as_json)
-
-
-cli.add_command(staff)
-cli.add_command(peers)
-cli.add_command(reports)
-cli.add_command(move)
-cli.add_command(project)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 
 from federation import addresses
 from federation.errors import Malformed
-from storage import migrate
+from storage import schema
 
 Network: TypeAlias = IPv4Network | IPv6Network
 
@@ -29,12 +29,17 @@ FILE = "staffroom.toml"
 DATABASE_FILE = "staffroom.sqlite"
 KEY_FILE = "secret"
 SECRET_BYTES = 32
+DATABASE_VARIABLE = "STAFFROOM_DATABASE__URL"
 LONGEST_DAYS = 36_500
 LONGEST_STAY = 365  # days
 
 
 class BadSetting(Exception):
     """A setting that cannot be used; the text says which and why, in one line."""
+
+
+class CannotOpen(Exception):
+    """The school cannot start; the text says why, in one line."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,7 @@ class ServerSettings:
     listen: str
     port: int
     trusted_proxies: tuple[Network, ...]
+    metrics_from: tuple[Network, ...]
 
 
 @dataclass(frozen=True)
@@ -209,7 +215,7 @@ def _database_url(value: object) -> str:
     if not text.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
         raise ValueError("must begin with sqlite:/// or postgresql://")
     try:
-        migrate.parse(text)
+        schema.parse(text)
     except ValueError:
         raise ValueError(
             "must be like sqlite:////path/of/a/file or postgresql://user:password@host/name"
@@ -236,6 +242,11 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "server", "trusted_proxies", (), "[]", _networks,
         "Proxies whose X-Forwarded-For is believed. Nobody else's is.",
+    ),
+    Setting(
+        "server", "metrics_from", (ip_network("127.0.0.0/8"), ip_network("::1/128")),
+        "[127.0.0.0/8, ::1/128]", _networks,
+        "Who may read /metrics, asking directly. Nobody else finds it. []: nobody.",
     ),
     Setting(
         "database", "url", None, f"{DATABASE_FILE} in the data directory", _database_url,
@@ -323,6 +334,7 @@ def read(directory: Path, written: Mapping[str, Any], environ: Mapping[str, str]
         listen=value["server.listen"],
         port=value["server.port"],
         trusted_proxies=value["server.trusted_proxies"],
+        metrics_from=value["server.metrics_from"],
     )
     return Settings(directory, server, DatabaseSettings(database), federation)
 
@@ -408,6 +420,48 @@ def write(directory: Path, values: Mapping[str, object]) -> None:
         value = json.dumps(values[setting.name], ensure_ascii=False)
         lines.append(f"{setting.key} = {value}")
     _write_private(directory / FILE, ("\n".join(lines) + "\n").encode())
+
+
+def change(directory: Path, name: str, value: str) -> None:
+    """Write one setting anew, and leave the rest of `staffroom.toml` as it is, comments as well.
+
+    The file as it was is `staffroom.toml.before`. Raises BadSetting.
+    """
+    file = directory / FILE
+    before = file.read_text("utf-8")
+    after = _changed(before, name, value)
+    try:
+        right = _named(tomllib.loads(after)) == _named(tomllib.loads(before)) | {name: value}
+    except tomllib.TOMLDecodeError:
+        right = False
+    if not right:
+        raise BadSetting(f"{name} cannot be changed in {file}: write it there yourself")
+    kept, new = file.with_suffix(".toml.before"), file.with_suffix(".toml.new")
+    for path, text in ((kept, before), (new, after)):
+        path.unlink(missing_ok=True)
+        _write_private(path, text.encode())
+    new.replace(file)
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _changed(text: str, name: str, value: str) -> str:
+    """The text of a settings file with this line in its section, in the place of what was there."""
+    section, _, key = name.partition(".")
+    lines, line = text.splitlines(), f"{key} = {json.dumps(value, ensure_ascii=False)}"
+    heads = [number for number, one in enumerate(lines) if one.strip().startswith("[")]
+    for start, end in zip(heads, [*heads[1:], len(lines)], strict=True):
+        if lines[start].partition("#")[0].strip() != f"[{section}]":
+            continue
+        for number in range(start + 1, end):
+            if lines[number].partition("=")[0].strip() == key:
+                lines[number] = line
+                return "\n".join(lines) + "\n"
+        return "\n".join([*lines[: start + 1], line, *lines[start + 1 :]]) + "\n"
+    return "\n".join([*lines, "", f"[{section}]", line]) + "\n"
 
 
 def secret(directory: Path, environ: Mapping[str, str] = os.environ) -> bytes:

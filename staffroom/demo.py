@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from staffroom import demo_cast, demo_move, demo_peer, demo_play, demo_project
-from staffroom.app import CannotOpen
+from staffroom.config import CannotOpen
 from staffroom.demo_cast import FAILING, PROJECT, SCHOOLS
 from staffroom.demo_house import House, Keys, free_place
 from staffroom.demo_play import Player

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from staffroom.app import CannotOpen
+from staffroom.config import CannotOpen
 from staffroom.demo_cast import Cast
 
 FIRST_PORT = 8101

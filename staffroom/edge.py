@@ -14,6 +14,7 @@ from http import HTTPStatus
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from actors.server import SERVER
 from federation.errors import BadSignature, Gone, Malformed, Refused, Unreachable
 from storage.database import Busy, Unavailable
 
@@ -50,7 +51,8 @@ _PLAIN = r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~@:!$&'()*+,;=-]+)*/?\Z"
 _TAG = r"/tags/(?:[A-Za-z0-9_]|%[C-F][0-9A-F](?:%[89AB][0-9A-F]){1,3})+\Z"
 PLAIN_PATH = re.compile(f"{_PLAIN}|{_TAG}")
 PROBLEM = "application/problem+json"
-MONITORED = "/healthz"  # asked by machines next door, which call us by another name
+# Asked by machines next door, which call us by another name.
+MONITORED = frozenset({"/healthz", "/metrics"})
 
 
 def problem(
@@ -109,6 +111,8 @@ def in_words(
     @web.middleware
     async def told(request: web.Request, handler: Handler) -> web.StreamResponse:
         response = await handler(request)
+        if response.status < HTTPStatus.BAD_REQUEST:
+            return response
         if not isinstance(response, web.Response) or response.content_type != PROBLEM:
             return response
         if wants_page(request):
@@ -130,7 +134,7 @@ def addressed_to(*hosts: str) -> Middleware:
         path = request.raw_path.partition("?")[0]
         if not path.startswith("/") or not PLAIN_PATH.match(path):
             return problem(400, "the path of this request is not in its plain form")
-        if request.headers.get("Host", "").lower() not in ours and path != MONITORED:
+        if request.headers.get("Host", "").lower() not in ours and path not in MONITORED:
             return problem(421, "no such host here")
         return await handler(request)
 
@@ -142,6 +146,12 @@ async def dress(request: web.BaseRequest, response: web.StreamResponse) -> None:
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers["Server"] = "Staffroom"  # without versions
+
+
+async def counted(request: web.BaseRequest, response: web.StreamResponse) -> None:
+    """Count an answer by its status."""
+    if isinstance(request, web.Request):
+        request.app[SERVER].counters.response(response.status)
 
 
 class QuietServerLog(logging.Filter):

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from actors import local
 from staffroom import config
-from staffroom.app import CannotOpen
-from staffroom.config import Settings
+from staffroom.config import CannotOpen, Settings
 from storage import migrate, school
 from storage.database import Database, School, Transaction
 

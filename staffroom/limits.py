@@ -59,6 +59,7 @@ class Buckets:
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
         self._levels: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()
+        self._lent: dict[tuple[str, str], int] = {}
 
     def wait(self, door: str, who: str, burst: int, per_second: float) -> float:
         """Seconds until there is a drop in this bucket; 0 if there is one now."""
@@ -73,18 +74,24 @@ class Buckets:
         while len(self._levels) > REMEMBERED:
             self._levels.popitem(last=False)
 
-    def give(self, door: str, who: str, burst: int, per_second: float) -> None:
-        """Put one drop back."""
-        level = self._level(door, who, burst, per_second)
-        self._levels[door, who] = (min(level + 1, float(burst)), self._now().timestamp())
+    def lend(self, door: str, who: str) -> None:
+        """One drop is missing until it is given back. Whoever is never refused leaves no trace."""
+        self._lent[door, who] = self._lent.get((door, who), 0) + 1
+
+    def give_back(self, door: str, who: str) -> None:
+        """Put back one that was lent."""
+        left = self._lent.pop((door, who)) - 1
+        if left:
+            self._lent[door, who] = left
 
     def _level(self, door: str, who: str, burst: int, per_second: float) -> float:
+        full = float(burst)
         known = self._levels.get((door, who))
-        if known is None:
-            return float(burst)
-        level, then = known
-        passed = max(self._now().timestamp() - then, 0.0)  # a clock may be set back
-        return min(float(burst), level + passed * per_second)
+        if known is not None:
+            level, then = known
+            passed = max(self._now().timestamp() - then, 0.0)  # a clock may be set back
+            full = min(full, level + passed * per_second)
+        return full - self._lent.get((door, who), 0)
 
 
 def limiting(
@@ -100,24 +107,45 @@ def limiting(
     async def limited(request: web.Request, handler: Handler) -> web.StreamResponse:
         limit = limits.get(request.match_info.handler, NOWHERE)
         door = doors.get(request.match_info.handler, "nowhere")
-        request[CALLER] = address(request, trusted_proxies)
-        asked = [(request[CALLER], limit.burst, limit.per_second)]
+        caller = request[CALLER] = address(request, trusted_proxies)
+        if limit.refused_only:
+            return await _if_refused(buckets, door, caller, limit, request, handler)
+        asked = [(caller, limit.burst, limit.per_second)]
         if limit.per_token and (token := _token(request)):
             share = limit.per_token / limit.burst
             name = hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
             asked.append((name, limit.per_token, limit.per_second * share))
         wait = max(buckets.wait(door, *one) for one in asked)
         if wait > 0:
-            return problem(429, headers={"Retry-After": str(int(wait) + 1)})
+            return _too_often(wait)
         for one in asked:
             buckets.take(door, *one)
-        response = await handler(request)
-        if limit.refused_only and response.status not in REFUSALS:
-            for one in asked:
-                buckets.give(door, *one)
-        return response
+        return await handler(request)
 
     return limited
+
+
+async def _if_refused(
+    buckets: Buckets, door: str, caller: str, limit: Limit, request: web.Request, handler: Handler
+) -> web.StreamResponse:
+    """The same for who is counted only when refused, or given up."""
+    wait = buckets.wait(door, caller, limit.burst, limit.per_second)
+    if wait > 0:
+        return _too_often(wait)
+    buckets.lend(door, caller)
+    refused = True
+    try:
+        response = await handler(request)
+        refused = response.status in REFUSALS
+    finally:
+        buckets.give_back(door, caller)
+        if refused:
+            buckets.take(door, caller, limit.burst, limit.per_second)
+    return response
+
+
+def _too_often(wait: float) -> web.Response:
+    return problem(429, headers={"Retry-After": str(int(wait) + 1)})
 
 
 def _token(request: web.Request) -> str | None:
@@ -131,8 +159,10 @@ def address(request: web.BaseRequest, trusted_proxies: tuple[Network, ...]) -> s
     Only the last entry of X-Forwarded-For that no trusted proxy wrote is believed.
     """
     caller = request.remote or ""
+    if not trusted_proxies:
+        return _share(caller)
     forwarded = ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")
-    while trusted_proxies and forwarded and _trusted(caller, trusted_proxies):
+    while forwarded and _trusted(caller, trusted_proxies):
         before = forwarded.pop().strip()
         if not before:
             break

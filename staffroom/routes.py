@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from actors import blocked, documents, nodeinfo, project_documents, webfinger
-from actors.server import SERVER
 from api import outbox as client
 from inbox import door
 from pages import (
@@ -30,6 +29,7 @@ from pages import (
     sign_in,
     tags,
 )
+from staffroom import health
 from staffroom.edge import Handler
 from staffroom.limits import (
     ACTING,
@@ -43,7 +43,6 @@ from staffroom.limits import (
     SIGNING_IN,
     Limit,
 )
-from storage import school
 
 
 @dataclass(frozen=True)
@@ -83,12 +82,6 @@ def by_token(own: Handler, others: Handler) -> Handler:
     return chosen
 
 
-async def health(request: web.Request) -> web.Response:
-    """Whether the process answers and the database can be read; 503 at the edge if it cannot."""
-    await request.app[SERVER].database.read(school.get)
-    return web.json_response({"status": "ok"}, headers={"Cache-Control": "no-store"})
-
-
 PERSON = "/users/{name:[A-Za-z0-9_]+}"
 POST = "/objects/{id:[0-9]+}"
 PROJECT = "/projects/{slug:[a-z][a-z0-9_-]*}"
@@ -99,7 +92,8 @@ A_PROJECT = f"/projects/{{id:{ID}}}"
 ROUTES: tuple[Route, ...] = (
     # the school itself, and how it is found
     Route("GET", "/", people.front, PAGES),
-    Route("GET", "/healthz", health, MONITORING),
+    Route("GET", "/healthz", health.health, MONITORING),
+    Route("GET", "/metrics", health.metrics, MONITORING),
     Route("GET", "/static/style.css", rendering.stylesheet, PAGES),
     Route("GET", "/static/icon.svg", rendering.icon, PAGES),
     Route("GET", "/.well-known/webfinger", webfinger.webfinger, DISCOVERY),

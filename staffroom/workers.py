@@ -1,6 +1,9 @@
 """What a school does without being asked: work on what arrived, deliver what waits, knock once;
 fetch what conversations lack, tell how polls stand, look after who moved, tidy up.
 
+Where several processes serve a school, polls, moves and tidying up are for the first of them, and
+everything else for all.
+
 Each worker runs for ever. One that stops by mistake is started again after a pause that grows,
 with a line in the journal: a school that is open keeps working.
 """
@@ -17,6 +20,7 @@ from actors.server import Server
 from inbox import threads, worker
 from outbox import deliver, moving, polls
 from outbox import knock as opening
+from staffroom import health, timekeeping
 from storage.database import Busy, Unavailable
 
 log = logging.getLogger("staffroom.workers")
@@ -89,34 +93,45 @@ async def knock(server: Server) -> None:
         log.exception("knocking at other schools failed")
 
 
-def regular(remote_copies: timedelta | None, inbox_workers: int = 1) -> dict[str, Work]:
-    """Everything that is done again and again, by name."""
-    work: dict[str, Work] = {
-        f"inbox {number}": worker.work for number in range(1, inbox_workers + 1)
-    }
-    tidy = partial(upkeep.step, remote_copies=remote_copies)
-    return work | {
+def shared() -> dict[str, Work]:
+    """What any number of processes share: each takes what nobody else has in hand."""
+    return {
+        "inbox": worker.work,
         "outbox": deliver.work,
         "threads": threads.work,
+        "watch": health.watch_loop,
+    }
+
+
+def alone_at(remote_copies: timedelta | None) -> dict[str, Work]:
+    """What one process of a machine looks after for all."""
+    tidy = partial(upkeep.step, remote_copies=remote_copies)
+    return {
         "polls": partial(step_by_step, polls.step, topic="polls", idle=POLLS_IDLE),
         "moves": partial(step_by_step, moving.step, topic="moves", idle=MOVES_IDLE),
+        "clock": timekeeping.watch,
         "upkeep": partial(step_by_step, tidy, topic="upkeep", idle=UPKEEP_IDLE),
     }
 
 
 @asynccontextmanager
 async def at_work(
-    server: Server, inbox_workers: int = 1, *, remote_copies: timedelta | None = None
+    server: Server,
+    *,
+    remote_copies: timedelta | None = None,
+    alone: bool = True,
+    opens: bool = True,
 ) -> AsyncIterator[None]:
     """The workers run while the body does, and have stopped when it is left.
 
-    `remote_copies` is how long what others sent is kept if nobody here does; None: for ever.
+    `remote_copies` is how long what others sent is kept if nobody here does; None: for ever. Of
+    several processes the first is `alone` at what is done once, and tells the others that the
+    school `opens`.
     """
-    tasks = [
-        asyncio.create_task(kept_going(name, work, server))
-        for name, work in regular(remote_copies, inbox_workers).items()
-    ]
-    tasks.append(asyncio.create_task(knock(server)))
+    regular = shared() | (alone_at(remote_copies) if alone else {})
+    tasks = [asyncio.create_task(kept_going(name, work, server)) for name, work in regular.items()]
+    if alone and opens:
+        tasks.append(asyncio.create_task(knock(server)))
     try:
         yield
     finally:

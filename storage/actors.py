@@ -168,18 +168,37 @@ _MENTIONED = (
 
 
 def by_uri(tx: Transaction, uri: str) -> Actor | None:
-    return _one(tx.execute(_BY_URI, {"of_uri": uri}).first())
+    known = tx.known("actors")
+    if known is None:
+        return _one(tx.execute(_BY_URI, {"of_uri": uri}).first())
+    if uri not in known:
+        known[uri] = _one(tx.execute(_BY_URI, {"of_uri": uri}).first())
+    found: Actor | None = known[uri]
+    return found
 
 
 def by_id(tx: Transaction, actor_id: int) -> Actor | None:
-    return _one(tx.execute(_BY_ID, {"of_id": actor_id}).first())
+    known = tx.known("actors")
+    if known is None:
+        return _one(tx.execute(_BY_ID, {"of_id": actor_id}).first())
+    if actor_id not in known:
+        known[actor_id] = _one(tx.execute(_BY_ID, {"of_id": actor_id}).first())
+    found: Actor | None = known[actor_id]
+    return found
 
 
 def by_uris(tx: Transaction, uris: Iterable[str]) -> dict[str, Actor]:
     """Those of these ids that are known, by id."""
-    wanted = sorted(set(uris))
+    known = tx.known("actors")
+    asked = sorted(set(uris))
+    wanted = asked if known is None else [uri for uri in asked if uri not in known]
     rows = tx.execute(_BY_URIS, {"uris": wanted}) if wanted else ()
-    return {row.uri: Actor(*row) for row in rows}
+    found = {actor.uri: actor for actor in (Actor(*row) for row in rows)}
+    if known is None:
+        return found
+    for uri in wanted:
+        known[uri] = found.get(uri)
+    return {uri: known[uri] for uri in asked if known[uri] is not None}
 
 
 def by_ids(tx: Transaction, ids: Iterable[int]) -> dict[int, Actor]:

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
-from storage import migrate
-from storage.calls import Call, Row, Topics
+from storage import schema
+from storage.calls import Call, Committed, Row, Topics, Vital, Work
 from storage.postgresql import Postgresql
 from storage.sqlite import Sqlite
 from storage.transaction import Busy, School, Transaction, Unavailable, utcnow
@@ -32,6 +32,7 @@ class Engine(Protocol):
     def read(self, call: Call) -> None: ...
     def write(self, call: Call) -> None: ...
     def write_row(self, call: Row) -> None: ...
+    async def keep_reserve(self) -> None: ...
     async def close(self) -> None: ...
 
 
@@ -52,27 +53,45 @@ class Database:
         *,
         now: Callable[[], datetime] = utcnow,
         threads: bool = True,
+        committed: Committed | None = None,
     ) -> "Database":
         """Open a migrated database: sqlite:///path or postgresql://….
 
         With `threads=False` functions run on the event loop, one group after another, so that a
-        test or a simulation owns the order of things.
+        test or a simulation owns the order of things. `committed` is told of each COMMIT, on the
+        thread that made it.
 
-        Raises migrate.NewerSchema, migrate.OlderSchema, Unavailable.
+        Raises schema.NewerSchema, schema.OlderSchema, Unavailable.
         """
-        address = migrate.parse(url)
+        address = schema.parse(url)
         if threads:
-            await asyncio.to_thread(migrate.require_current, url)
+            await asyncio.to_thread(schema.require_current, url)
         else:
-            migrate.require_current(url)
+            schema.require_current(url)
         loop = asyncio.get_running_loop()
         topics = Topics(loop)
         engine: Engine
         if address.get_backend_name() == "sqlite":
             path = address.database or ""
-            engine = Sqlite(path, school, now=now, threads=threads, loop=loop, topics=topics)
+            engine = Sqlite(
+                path,
+                school,
+                now=now,
+                threads=threads,
+                loop=loop,
+                topics=topics,
+                committed=committed,
+            )
         else:
-            engine = Postgresql(address, school, now=now, threads=threads, loop=loop, topics=topics)
+            engine = Postgresql(
+                address,
+                school,
+                now=now,
+                threads=threads,
+                loop=loop,
+                topics=topics,
+                committed=committed,
+            )
         await engine.start()
         return cls(engine, topics, school)
 
@@ -97,6 +116,32 @@ class Database:
         self._engine.write(call)
         result: T = await call.future
         return result
+
+    async def work(
+        self, fn: Callable[Concatenate[Transaction, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """The same as `write`, for workers in the background: people and the door have their
+        turn before it, and it has its turn after them, whatever waits there."""
+        call = Work(fn, args, kwargs, self._loop.create_future())
+        self._engine.write(call)
+        result: T = await call.future
+        return result
+
+    async def write_anyway(
+        self, fn: Callable[Concatenate[Transaction, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """The same as `write`, also while the disk is full: for what is small and cannot wait,
+        such as who signs in, or is kept out."""
+        call = Vital(fn, args, kwargs, self._loop.create_future())
+        self._engine.write(call)
+        result: T = await call.future
+        return result
+
+    async def keep_reserve(self) -> None:
+        """Keep a little room free beside the database until it is closed, so that `write_anyway`
+        works on a full disk. For whoever serves the school; on PostgreSQL nothing happens, its
+        disk is not ours to look after."""
+        await self._engine.keep_reserve()
 
     async def write_each(self, fn: Callable[[Transaction, list[R]], list[T]], /, row: R) -> T:
         """Give `row` to one run of `fn(tx, rows)` with the rows of all who ask meanwhile; it

@@ -6,28 +6,38 @@ first locks the peer and then looks: so nothing added during a visit is forgotte
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Integer, and_, bindparam, case, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    ScalarSelect,
+    Select,
+    and_,
+    bindparam,
+    case,
+    func,
+    or_,
+    select,
+    update,
+)
 
-from storage import addressees, audience, ids, sql
+from storage import addressees, ids, sql
 from storage.addressees import To
 from storage.peers import Peer
-from storage.published import WORDS
 from storage.tables import (
     Moment,
     actors,
     deliveries,
     keys,
-    memberships,
-    objects,
     peers,
     published,
 )
 from storage.transaction import Transaction
+from storage.withdrawn import overtake, withdraw, withdraw_all, withhold
 
 __all__ = [
     "Ending",
@@ -45,8 +55,12 @@ __all__ = [
     "failed",
     "next_due",
     "overtake",
+    "packed",
     "release",
     "waiting",
+    "withdraw",
+    "withdraw_all",
+    "withhold",
 ]
 
 # "nothing": nothing waited after all, so nobody was asked.
@@ -72,22 +86,27 @@ class Lane:
     failing_days: int
     failing_since: datetime | None
     failed_at: datetime | None
+    succeeded_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """One row to send, with all it takes."""
+    """One row to send, with all it takes. Those of one activity share its body."""
 
     id: int
-    activity_id: int
     inbox: str
+    tries: int
+    activity_id: int
+    type: str
     body: bytes
     actor_id: int
+    actor_uri: str
     key_uri: str
     key_algorithm: str
     sealed_key: bytes
-    tries: int
-    published_at: datetime
+    # The actor's other key, for those who take Ed25519.
+    ed25519_uri: str | None
+    ed25519_sealed: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +125,10 @@ def enqueue(tx: Transaction, activity_id: int, to: To, *, except_host: str | Non
     One row per distinct inbox. Followers, members of a project and `shared` are reached by their
     shared inbox where they have one. `named` get their personal inbox, but not a second copy where
     the shared inbox reaches them as one of those; `hidden` always get their personal inbox, since
-    only there their server learns that they are meant. `reached_by` adds whoever got an earlier
-    activity about that post, fetched it, answered, likes or announced it; where the activity is
-    not open to everybody and does not delete the post, only those of them who may see it.
+    only there their server learns that they are meant; the lanes of both are visited first.
+    `reached_by` adds whoever got an earlier activity about that post, fetched it, answered, likes
+    or announced it; where the activity is not open to everybody and does not delete the post, only
+    those of them who may see it.
 
     Left out are our own people, whoever is not active, blocked hosts, and `except_host`.
     """
@@ -118,6 +138,9 @@ def enqueue(tx: Transaction, activity_id: int, to: To, *, except_host: str | Non
         if sql.on_postgresql(tx):
             tx.execute(_LOCK_TOUCHED, touched).all()
         tx.execute(_START_TOUCHED, touched)
+        meant = sorted({*to.named, *to.hidden})
+        if meant:
+            tx.execute(_HURRY, {"of_activity": activity_id, "meant": meant})
         tx.wake("deliveries")
     return added
 
@@ -131,72 +154,116 @@ _TOUCHED = peers.c.id.in_(
 # In the order of their ids, so that two who publish never wait for each other.
 _LOCK_TOUCHED = sql.holding(select(peers.c.id).where(_TOUCHED).order_by(peers.c.id))
 _START_TOUCHED = update(peers).where(_TOUCHED, peers.c.due_at.is_(None)).values(due_at=_MOMENT)
+# Locked already, and so in order.
+_HURRY = (
+    update(peers)
+    .where(
+        _TOUCHED,
+        peers.c.id.in_(
+            select(actors.c.peer_id).where(
+                actors.c.id.in_(sql.one_of("meant")), actors.c.peer_id.is_not(None)
+            )
+        ),
+        ~peers.c.urgent,
+    )
+    .values(urgent=True)
+)
 
 
 # --- visiting ----------------------------------------------------------------------------------
 
 
 _OPEN_LANE = and_(peers.c.paused.is_(None), ~peers.c.blocked)
-_DUE = (
-    select(peers.c.id)
-    .where(
-        peers.c.due_at.is_not(None),
-        peers.c.due_at <= _MOMENT,
-        or_(peers.c.leased_until.is_(None), peers.c.leased_until <= _MOMENT),
-        _OPEN_LANE,
+
+
+def _due(*which: ColumnElement[bool]) -> Select[int]:
+    return (
+        select(peers.c.id)
+        .where(
+            peers.c.due_at.is_not(None),
+            peers.c.due_at <= _MOMENT,
+            or_(peers.c.leased_until.is_(None), peers.c.leased_until <= _MOMENT),
+            _OPEN_LANE,
+            *which,
+        )
+        .order_by(peers.c.urgent.desc(), peers.c.succeeded_at.is_(None), peers.c.due_at)
+        .limit(bindparam("most", type_=Integer))
+        .with_for_update(skip_locked=True, key_share=True, of=peers)
     )
-    .order_by(peers.c.due_at)
-    .limit(bindparam("most", type_=Integer))
-    .with_for_update(skip_locked=True, key_share=True, of=peers)
-)
+
+
+_DUE, _DUE_IN_DOUBT = _due(peers.c.failures == 0), _due(peers.c.failures > 0)
 # `due_at` becomes the start of the visit, for `release` to compare with signs of life.
 _LEASE = (
     update(peers)
     .where(peers.c.id.in_(sql.one_of("taken")))
-    .values(leased_until=bindparam("lease_end", type_=Moment()), due_at=_MOMENT)
+    .values(
+        leased_until=bindparam("lease_end", type_=Moment()),
+        leased_by=sql.number("visitor"),
+        due_at=_MOMENT,
+        urgent=False,
+    )
     .returning(peers.c.id, *(peers.c[name] for name in Lane.__slots__ if name != "peer_id"))
 )
 
 
-def claim(tx: Transaction, *, limit: int, lease: timedelta) -> list[Lane]:
-    """Lease up to `limit` lanes that are due, the longest waiting first.
+def claim(
+    tx: Transaction, *, limit: int, lease: timedelta, doubtful: int | None = None
+) -> list[Lane]:
+    """Lease up to `limit` lanes that are due: first where somebody is meant by name, then those
+    that ever took anything before those that did not yet, and of each the longest waiting; those
+    whose last visit failed after all others, and at most `doubtful` of them.
 
     Paused and blocked ones, and those that somebody else has, stay as they are.
     """
-    ids = tx.execute(_DUE, {"moment": tx.now, "most": limit}).scalars().all()
+    ids = list(tx.execute(_DUE, {"moment": tx.now, "most": limit}).scalars())
+    left = limit - len(ids) if doubtful is None else min(limit - len(ids), doubtful)
+    if left > 0:
+        ids += tx.execute(_DUE_IN_DOUBT, {"moment": tx.now, "most": left}).scalars()
     if not ids:
         return []
-    rows = tx.execute(_LEASE, {"taken": ids, "moment": tx.now, "lease_end": tx.now + lease})
+    hands = {"lease_end": tx.now + lease, "visitor": tx.tag}
+    rows = tx.execute(_LEASE, {"taken": ids, "moment": tx.now, **hands})
     lanes = {row.id: Lane(*row) for row in rows}
     return [lanes[peer_id] for peer_id in ids]
 
 
-_NEWEST = keys.alias("newest")
-_SIGNING_KEY = (
-    select(func.max(_NEWEST.c.id))
-    .where(
-        _NEWEST.c.actor_id == published.c.actor_id,
-        _NEWEST.c.algorithm == "rsa",
-        _NEWEST.c.private.is_not(None),
+def _newest_key(algorithm: str) -> ScalarSelect[Any]:
+    newest = keys.alias()
+    return (
+        select(func.max(newest.c.id))
+        .where(
+            newest.c.actor_id == published.c.actor_id,
+            newest.c.algorithm == algorithm,
+            newest.c.private.is_not(None),
+        )
+        .scalar_subquery()
     )
-    .scalar_subquery()
-)
-_BATCH = (
+
+
+_RSA, _ED25519 = keys.alias("rsa"), keys.alias("ed25519")
+# Read once for all rows of an activity: a body may have 64 kB, and go to a thousand schools.
+_LETTERS = (
     select(
-        deliveries.c.id,
-        deliveries.c.activity_id,
-        deliveries.c.inbox,
+        published.c.id,
+        published.c.type,
         published.c.document,
         published.c.actor_id,
-        keys.c.uri,
-        keys.c.algorithm,
-        keys.c.private,
-        deliveries.c.tries,
-        published.c.published_at,
+        actors.c.uri,
+        _RSA.c.uri,
+        _RSA.c.algorithm,
+        _RSA.c.private,
+        _ED25519.c.uri,
+        _ED25519.c.private,
     )
-    .select_from(deliveries)
-    .join(published, published.c.id == deliveries.c.activity_id)
-    .join(keys, keys.c.id == _SIGNING_KEY)
+    .select_from(published)
+    .join(actors, actors.c.id == published.c.actor_id)
+    .join(_RSA, _RSA.c.id == _newest_key("rsa"))
+    .outerjoin(_ED25519, _ED25519.c.id == _newest_key("ed25519"))
+    .where(published.c.id.in_(sql.one_of("of_activities")))
+)
+_ROWS = (
+    select(deliveries.c.id, deliveries.c.inbox, deliveries.c.tries, deliveries.c.activity_id)
     .where(deliveries.c.peer_id == sql.number("of_peer"), deliveries.c.state == "waiting")
     .order_by(deliveries.c.activity_id, deliveries.c.id)
     .limit(bindparam("most", type_=Integer))
@@ -206,10 +273,18 @@ _BATCH = (
 def batch(tx: Transaction, peer_id: int, limit: int) -> list[Parcel]:
     """The next rows of a lane, in the order in which their activities were published.
 
-    Each comes with the newest RSA key of the actor who signs for it.
+    Each comes with the newest RSA key of the actor who signs for it, and the newest Ed25519 key.
     """
-    rows = tx.execute(_BATCH, {"of_peer": peer_id, "most": limit})
-    return [sql.part(Parcel, row) for row in rows]
+    return packed(tx, tx.execute(_ROWS, {"of_peer": peer_id, "most": limit}).all())
+
+
+def packed(tx: Transaction, rows: Sequence[sql.AnyRow]) -> list[Parcel]:
+    """Rows (id, inbox, tries, activity), each with what is brought and who signs for it."""
+    wanted = sorted({row[3] for row in rows})
+    if not wanted:
+        return []
+    letters = {row[0]: tuple(row) for row in tx.execute(_LETTERS, {"of_activities": wanted})}
+    return [Parcel(*row[:3], *letters[row[3]]) for row in rows if row[3] in letters]
 
 
 _ENDED = (
@@ -234,113 +309,6 @@ def ended(tx: Transaction, endings: Iterable[Ending]) -> None:
                 "moment": tx.now,
             },
         )
-
-
-_WITHDRAW = (
-    update(deliveries)
-    .where(deliveries.c.state == "waiting")
-    .values(state="over", reason="deleted before it was sent", ended_at=_MOMENT)
-)
-_WITHDRAW_POST = _WITHDRAW.where(
-    deliveries.c.activity_id.in_(
-        select(published.c.id).where(
-            # A project passes them on, too: but never again once they are deleted.
-            published.c.object_uri == sql.words("of_object"),
-            published.c.type.in_((*WORDS, "Announce")),
-        )
-    )
-)
-_WITHDRAW_PERSON = _WITHDRAW.where(
-    deliveries.c.activity_id.in_(
-        select(published.c.id).where(
-            published.c.actor_id == sql.number("of_actor"), published.c.type.in_(WORDS)
-        )
-    )
-)
-
-
-def withdraw(tx: Transaction, object_uri: str) -> None:
-    """The words of a post that was deleted are not brought to anybody any more, nor passed on.
-
-    To be called before its deletion is passed on.
-    """
-    tx.execute(_WITHDRAW_POST, {"of_object": object_uri, "moment": tx.now})
-
-
-def withdraw_all(tx: Transaction, actor_id: int) -> None:
-    """Nor is anything that somebody wrote who is gone."""
-    tx.execute(_WITHDRAW_PERSON, {"of_actor": actor_id, "moment": tx.now})
-
-
-_MEMBER, _PERSON = memberships.alias(), actors.alias()
-_STILL_THERE = sql.any_row(
-    [_MEMBER, _PERSON],
-    _MEMBER.c.project_id == sql.number("of_project"),
-    audience.lasting(_MEMBER),
-    _PERSON.c.id == _MEMBER.c.actor_id,
-    func.coalesce(_PERSON.c.shared_inbox, _PERSON.c.inbox) == sql.words("of_inbox"),
-)
-_SAID, _POST = published.alias("said"), objects.alias("post")
-_WITHHOLD = (
-    update(deliveries)
-    .where(
-        deliveries.c.state == "waiting",
-        deliveries.c.peer_id == sql.number("of_peer"),
-        deliveries.c.inbox == sql.words("of_inbox"),
-        sql.any_row(
-            [_SAID, _POST],
-            _SAID.c.id == deliveries.c.activity_id,
-            _SAID.c.actor_id == sql.number("of_project"),
-            _SAID.c.type == "Announce",
-            _SAID.c.audience == "project",
-            _POST.c.uri == _SAID.c.object_uri,
-            _POST.c.deleted_at.is_(None),
-        ),
-        ~_STILL_THERE,
-    )
-    .values(state="over", reason="they left before it was sent", ended_at=_MOMENT)
-)
-
-
-def withhold(tx: Transaction, project_id: int, peer_id: int, inbox: str) -> None:
-    """What was said among the members of a project is not brought any more to where none of them
-    is now. To be called when somebody left it; that words were deleted is still told."""
-    asked = {"of_project": project_id, "of_peer": peer_id, "of_inbox": inbox}
-    tx.execute(_WITHHOLD, {**asked, "moment": tx.now})
-
-
-_NEWER = deliveries.alias("newer")
-_GOES_THERE_TOO = sql.any_row(
-    [_NEWER],
-    _NEWER.c.activity_id == sql.number("by_activity"),
-    _NEWER.c.inbox == deliveries.c.inbox,
-)
-_EDIT = published.alias("edit")
-_IS_AN_EDIT = sql.any_row([_EDIT], _EDIT.c.id == deliveries.c.activity_id, _EDIT.c.type == "Update")
-_OVERTAKE = (
-    update(deliveries)
-    .where(
-        deliveries.c.activity_id.in_(
-            select(published.c.id).where(
-                published.c.object_uri == sql.words("of_object"),
-                published.c.type.in_(WORDS),
-                published.c.id < sql.number("by_activity"),
-            )
-        ),
-        deliveries.c.state == "waiting",
-        or_(_IS_AN_EDIT, ~_GOES_THERE_TOO),
-    )
-    .values(state="over", reason="edited before it was sent", ended_at=_MOMENT)
-)
-
-
-def overtake(tx: Transaction, activity_id: int, object_uri: str) -> None:
-    """A post was edited, and everybody who may know of it is to get this Update.
-
-    So they need no earlier one that still waits for them; and whoever does not get it, since they
-    may not see the post any more, gets nothing of it that still waits.
-    """
-    tx.execute(_OVERTAKE, {"by_activity": activity_id, "of_object": object_uri, "moment": tx.now})
 
 
 def failed(tx: Transaction, delivery_id: int, reason: str) -> None:
@@ -368,8 +336,9 @@ def release(
     due_at: datetime | None = None,
     error: str | None = None,
     form: str | None = None,
-) -> None:
-    """End a visit: give the lane back, and say when it is due again if something waits in it.
+) -> bool:
+    """End a visit: give the lane back, and say when it is due again if something waits in it;
+    whether something does.
 
     `due_at` is when to come back: after a failure the back-off, None: at once. A peer that gave a
     sign of life during the visit is tried again within a minute, whatever the back-off. A paused
@@ -389,6 +358,7 @@ def release(
     if form is not None:
         changes |= {"signature_form": form, "form_learned_at": tx.now}
     tx.execute(update(peers).where(peers.c.id == peer_id).values(changes))
+    return waits is not None
 
 
 def abandon(tx: Transaction, peer_ids: Iterable[int]) -> None:
@@ -396,9 +366,13 @@ def abandon(tx: Transaction, peer_ids: Iterable[int]) -> None:
     tx.execute(update(peers).where(peers.c.id.in_(sorted(peer_ids))).values(leased_until=None))
 
 
-def abandon_all(tx: Transaction) -> None:
-    """The same for all lanes, after a crash: only for who alone delivers for this school."""
-    tx.execute(update(peers).where(peers.c.leased_until.is_not(None)).values(leased_until=None))
+def abandon_all(tx: Transaction, but: Collection[int] = ()) -> None:
+    """The same for all lanes, after a crash, except those that the processes with the tags `but`
+    visit."""
+    left = or_(peers.c.leased_by.is_(None), peers.c.leased_by.not_in(sorted(but)))
+    tx.execute(
+        update(peers).where(peers.c.leased_until.is_not(None), left).values(leased_until=None)
+    )
     tx.wake("deliveries")
 
 
@@ -463,16 +437,19 @@ def expire(tx: Transaction, older_than: datetime, limit: int = EXPIRED_AT_ONCE) 
     return tx.execute(_EXPIRE, {"old": sorted(old), "moment": tx.now}).rowcount
 
 
-def next_due(tx: Transaction) -> datetime | None:
-    """When the next lane can be visited; in the past if one can be now."""
-    lease_over = case(
-        (peers.c.leased_until > peers.c.due_at, peers.c.leased_until), else_=peers.c.due_at
-    )
-    return tx.execute(
-        select(func.min(lease_over, type_=peers.c.due_at.type)).where(
-            peers.c.due_at.is_not(None), _OPEN_LANE
-        )
-    ).scalar()
+_LEASE_OVER = case(
+    (peers.c.leased_until > peers.c.due_at, peers.c.leased_until), else_=peers.c.due_at
+)
+_NEXT_DUE = select(func.min(_LEASE_OVER, type_=peers.c.due_at.type)).where(
+    peers.c.due_at.is_not(None), _OPEN_LANE
+)
+_NEXT_DUE_WITHOUT_DOUBT = _NEXT_DUE.where(peers.c.failures == 0)
+
+
+def next_due(tx: Transaction, *, doubtful: bool = True) -> datetime | None:
+    """When the next lane can be visited; in the past if one can be now. Without `doubtful` of
+    those whose last visit did not fail."""
+    return tx.execute(_NEXT_DUE if doubtful else _NEXT_DUE_WITHOUT_DOUBT).scalar()
 
 
 def waiting(tx: Transaction) -> int:

@@ -16,6 +16,9 @@ from storage import tables
 SEQUENCE_BITS = 12
 TAG_BITS = 8
 TAGS = 1 << TAG_BITS
+# On PostgreSQL a tag is an advisory lock: this is their class, and the tag the object.
+TAG_LOCKS = 0x53544146
+GATE = TAGS  # who takes a tag holds this one of them shared: see storage/alone.py
 PER_MILLISECOND = 1 << SEQUENCE_BITS
 
 MILLISECOND = timedelta(milliseconds=1)
@@ -65,17 +68,12 @@ def first_at(now: datetime) -> int:
     return _milliseconds(now) << (TAG_BITS + SEQUENCE_BITS)
 
 
-def tag_of(id_: int) -> int:
-    """The tag of the process that gave an id."""
-    return id_ >> SEQUENCE_BITS & (TAGS - 1)
-
-
 def limit(now: datetime) -> int:
     """The id above which a row cannot be honest at `now`."""
     return _milliseconds(now + FARTHEST) << (TAG_BITS + SEQUENCE_BITS)
 
 
-def highest_id() -> Select[tuple[int | None]]:
+def highest_id() -> Select[int | None]:
     """The highest id in all tables below `limit`: one step into an index for each of them."""
     tops = [
         select(func.max(table.c.id).label("top")).where(table.c.id < bindparam("limit"))

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, Literal
 
 from sqlalchemy import (
@@ -47,6 +48,7 @@ class Peer:
     signature_form: str | None
     form_learned_at: datetime | None
     due_at: datetime | None
+    urgent: bool  # somebody there is meant by name in what waits
     leased_until: datetime | None
     failures: int
     failing_days: int
@@ -194,20 +196,21 @@ def _blocking(host: str, listed: dict[str, Policy]) -> str | None:
     return next((name for name in _covering(host) if listed.get(name) == "blocked"), None)
 
 
-def _decided(host: str, names: list[str], listed: dict[str, Policy]) -> Policy:
+def _decided(host: str, names: tuple[str, ...], listed: dict[str, Policy]) -> Policy:
     if any(listed.get(name) == "blocked" for name in names):
         return "blocked"
     return listed.get(host, "unlisted")
 
 
-def _covering(host: str) -> list[str]:
+@lru_cache(maxsize=4096)
+def _covering(host: str) -> tuple[str, ...]:
     """The hosts whose block covers this one: itself, its name without the port, all above."""
     found = re.fullmatch(r"(.*?)(:\d+)?", host)
     assert found is not None
     name, port = found[1], found[2] or ""
     labels = name.split(".")
     names = [".".join(labels[start:]) for start in range(len(labels))]
-    return [*names, *(name + port for name in names if port)]
+    return (*names, *(name + port for name in names if port))
 
 
 def _covers(block: ColumnElement[str], host: ColumnElement[str]) -> ColumnElement[bool]:
@@ -234,7 +237,8 @@ def heard(tx: Transaction, host: str) -> None:
     peer = ensure(tx, host) if row is None else sql.part(Peer, row)
     needed = row is None or row[-1]
     heard_at = peer.heard_at
-    lately = heard_at is not None and tx.now - heard_at < HEARD_AGAIN
+    # Heard at a time to come: the clock was set back since.
+    lately = heard_at is not None and timedelta(0) <= tx.now - heard_at < HEARD_AGAIN
     if lately and not peer.failures and not needed:
         return
     start = heard_at + HEARD_AGAIN if lately and heard_at is not None else tx.now

@@ -6,6 +6,7 @@ knows the outcome, and that is what the caller is told. Rows from the door share
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
@@ -19,7 +20,19 @@ from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.engine import RootTransaction
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from storage.calls import LONGEST_QUEUE, Answers, Call, Queue, Row, Topics, by_function, run_rows
+from storage.calls import (
+    LONGEST_QUEUE,
+    Answers,
+    Call,
+    Committed,
+    Queue,
+    Row,
+    Topics,
+    Work,
+    by_function,
+    run_rows,
+    told,
+)
 from storage.ids import Ids
 from storage.postgresql_bell import Bell
 from storage.transaction import (
@@ -32,7 +45,8 @@ from storage.transaction import (
     unavailable,
 )
 
-WRITERS = 4
+WRITERS = 3
+WORKERS = 3  # threads for work in the background, which leaves those of the people alone
 READERS = 4
 RERUNS = 3
 
@@ -83,6 +97,7 @@ class Postgresql:
         threads: bool,
         loop: asyncio.AbstractEventLoop,
         topics: Topics,
+        committed: Committed | None = None,
     ) -> None:
         self._school = school
         self._now = now
@@ -92,10 +107,12 @@ class Postgresql:
         self._threads: list[Thread] = []
         self._reads: SimpleQueue[Call | None] = SimpleQueue()
         self._writes = Queue()
+        self._work = Queue()
         self._rows = Queue()
-        self._writing = connect_engine(address, size=WRITERS + 1)
+        self._writing = connect_engine(address, size=WRITERS + WORKERS + 1)
         self._reading = connect_engine(address, size=READERS, only_read=True)
         self._answers = Answers(loop, topics)
+        self._committed = committed
         self._ids = Ids(tag=None)
         dialect = self._writing.dialect
         session = dict(dialect.create_connect_args(address)[1]) | CONNECT_ARGS
@@ -107,7 +124,10 @@ class Postgresql:
         if self._inline:
             return
         targets = (
-            [self._serve_writes] * WRITERS + [self._serve_rows] + [self._serve_reads] * READERS
+            [self._serve_writes] * WRITERS
+            + [self._serve_work] * WORKERS
+            + [self._serve_rows]
+            + [self._serve_reads] * READERS
         )
         self._threads = [
             Thread(target=target, name=f"postgresql{target.__name__}", daemon=True)
@@ -129,9 +149,10 @@ class Postgresql:
 
     def write(self, call: Call) -> None:
         """Raises Busy, Unavailable."""
-        self._writes.put(call)
+        background = isinstance(call, Work)
+        (self._work if background else self._writes).put(call)
         if self._inline:
-            self._loop.call_soon(self._write_next)
+            self._loop.call_soon(self._work_next if background else self._write_next)
 
     def write_row(self, call: Row) -> None:
         """Raises Busy, Unavailable."""
@@ -139,10 +160,14 @@ class Postgresql:
         if self._inline:
             self._loop.call_soon(self._write_rows)
 
+    async def keep_reserve(self) -> None:
+        """Its disk is not ours."""
+
     async def close(self) -> None:
         """Answer all who wait, then let go of the database."""
         self._closed = True
         self._writes.close()
+        self._work.close()
         self._rows.close()
         await asyncio.sleep(0)  # inline, what waits has its turn now
         for _ in range(READERS):
@@ -161,6 +186,10 @@ class Postgresql:
         while self._writes.wait():
             self._write_next()
 
+    def _serve_work(self) -> None:
+        while self._work.wait():
+            self._work_next()
+
     def _serve_rows(self) -> None:
         while self._rows.wait():
             self._write_rows()
@@ -174,10 +203,16 @@ class Postgresql:
         if call is not None:
             self._answer(self._writing, call)
 
+    def _work_next(self) -> None:
+        work = self._work.take_work()
+        if work is not None:
+            self._answer(self._writing, work)
+
     def _write_rows(self) -> None:
         """One transaction for all rows that wait for one function. If that fails, each is tried
         alone, so that only the bad one is refused."""
         for part in by_function(self._rows.take_rows()):
+            began = time.monotonic()
             try:
                 results, topics = self._transact(self._writing, partial(run_rows, rows=part))
             except Exception as error:
@@ -193,13 +228,18 @@ class Postgresql:
                     row.result = result
                 self._bell.ring(topics)
                 self._answers.give([*part], topics)
+                told(self._committed, len(part), time.monotonic() - began)
 
     def _answer(self, engine: Engine, call: Call) -> None:
         topics: set[str] = set()
+        began = time.monotonic()
         try:
             call.result, topics = self._transact(engine, call.run)
         except BaseException as error:
             call.error = error
+        else:
+            if engine is self._writing:
+                told(self._committed, 1, time.monotonic() - began)
         self._bell.ring(topics)
         self._answers.give([call], topics)
 

@@ -18,14 +18,12 @@ import psycopg
 from sqlalchemy import Dialect
 
 from storage.calls import Topics, call_loop
-from storage.ids import TAGS, Ids, highest_id, limit
+from storage.ids import GATE, TAG_LOCKS, TAGS, Ids, highest_id, limit
 from storage.transaction import Unavailable
 
 log = logging.getLogger(__name__)
 
 CHANNEL = "staffroom"
-TAG_LOCKS = 0x53544146  # the class of our advisory locks for tags; the tag is the object
-GATE = TAGS  # who takes a tag holds this one of them shared: see storage/alone.py
 GATHER = 0.020  # seconds
 RETRY = 0.5  # seconds between attempts to connect again
 

@@ -4,7 +4,7 @@ One row per inbox that a copy came to. A row is new, then done, or aside where i
 worked on and waits for a person. While a worker has it, it is leased: `claimed_until`.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -20,6 +20,8 @@ from sqlalchemy import (
     bindparam,
     case,
     func,
+    literal_column,
+    or_,
     select,
     update,
 )
@@ -58,6 +60,9 @@ class Received:
 _COLUMNS = sql.columns(received, Received)
 
 
+_NOW = bindparam("moment", type_=Moment())
+
+
 # --- at the door -------------------------------------------------------------------------------
 
 
@@ -69,14 +74,44 @@ def add_all(tx: Transaction, rows: list[Incoming]) -> list[bool]:
     if not first:
         return []
     ids = {place: tx.new_id() for place in first.values()}
-    added = set(
-        tx.execute(
-            _insert(sql.on_postgresql(tx)),
-            [_new(tx, id_, rows[place]) for place, id_ in ids.items()],
-        ).scalars()
-    )
+    added = set(_insert_together(tx, [(id_, rows[place]) for place, id_ in ids.items()]))
     tx.wake("received")
     return [ids.get(place) in added for place in range(len(rows))]
+
+
+# Rows that one statement adds. A statement for each number would be many to remember; one for
+# each row lets another thread in between two rows, and with it all that waits for that thread.
+AT_ONCE = (32, 8, 2, 1)
+_GIVEN = ("id", "uri", "actor_uri", "owner_id", "type", "object_uri", "body")
+
+
+def _insert_together(tx: Transaction, rows: list[tuple[int, Incoming]]) -> Iterator[int]:
+    """Add new rows under these ids. Answers the ids of those that were not there already."""
+    begin = 0
+    for size in AT_ONCE:
+        while len(rows) - begin >= size:
+            values: list[Any] = []
+            for id_, row in rows[begin : begin + size]:
+                about = _object_uri(row)
+                values += (id_, row.uri, row.actor_uri, row.owner_id, row.type, about, row.body)
+            begin += size
+            statement, names = _insert_many(sql.on_postgresql(tx), size)
+            which = dict(zip(names, values, strict=True))
+            which["moment"] = tx.now
+            yield from tx.execute(statement, which).scalars()
+
+
+@cache
+def _insert_many(for_postgresql: bool, size: int) -> tuple[Any, list[str]]:
+    """An INSERT of so many rows, and the names of the places for what they are given."""
+    rows = [
+        {name: bindparam(f"{name}_{n}", type_=received.c[name].type) for name in _GIVEN}
+        for n in range(size)
+    ]
+    new = {"state": literal_column("'new'"), "due_at": _NOW, "received_at": _NOW}
+    statement = sql.insert_for(for_postgresql, received).values([{**row, **new} for row in rows])
+    names = [f"{name}_{n}" for n in range(size) for name in _GIVEN]
+    return statement.on_conflict_do_nothing().returning(received.c.id), names
 
 
 @cache
@@ -170,7 +205,6 @@ def _object(activity: Any) -> Any:
 
 
 _OTHER = received.alias("other")
-_NOW = bindparam("moment", type_=Moment())
 _DUE = (
     select(received.c.id, func.length(received.c.body))
     .where(
@@ -197,7 +231,11 @@ _DUE_FROM_OTHERS = _DUE.where(
 _CLAIM = (
     update(received)
     .where(received.c.id.in_(sql.one_of("taken")))
-    .values(claimed_until=bindparam("lease_end", type_=Moment()), waits_for=None)
+    .values(
+        claimed_until=bindparam("lease_end", type_=Moment()),
+        claimed_by=sql.number("worker"),
+        waits_for=None,
+    )
     .returning(*_COLUMNS)
 )
 _DONE = (
@@ -205,18 +243,13 @@ _DONE = (
     .where(received.c.id.in_(sql.one_of("ended")))
     .values(state="done", reason=sql.words("the_reason"), claimed_until=None)
 )
-_FIRST_COPY = (
-    select(received.c.id, func.length(received.c.body))
-    .where(
-        received.c.uri == sql.words("of_uri"),
-        received.c.actor_uri == sql.words("of_actor"),
-        received.c.id != sql.number("of_row"),
-        received.c.state == "done",
-        received.c.reason.is_not_distinct_from(sql.words("the_reason")),
-    )
-    .order_by(received.c.id)
-    .limit(1)
-)
+_ENDED_AMONG = select(
+    received.c.id,
+    received.c.uri,
+    received.c.actor_uri,
+    received.c.reason,
+    func.length(received.c.body),
+).where(received.c.uri.in_(sql.one_of("these")), received.c.state == "done")
 _GIVE_BODY = (
     update(received)
     .where(received.c.id == sql.number("of_row"))
@@ -249,7 +282,8 @@ def claim(
         return []
     sizes = accumulate(size for _, size in due)
     ids = [id_ for (id_, _), so_far in zip(due, sizes, strict=True) if so_far <= octets]
-    taken = tx.execute(_CLAIM, {"taken": ids or [due[0][0]], "lease_end": tx.now + lease})
+    hands = {"lease_end": tx.now + lease, "worker": tx.tag}
+    taken = tx.execute(_CLAIM, {"taken": ids or [due[0][0]], **hands})
     return sorted((Received(*row) for row in taken), key=lambda row: row.id)
 
 
@@ -327,30 +361,53 @@ def release(tx: Transaction, ids: Iterable[int]) -> None:
     _end(tx, and_(received.c.id.in_(sorted(ids)), received.c.state == "new"))
 
 
-def release_all(tx: Transaction) -> None:
-    """The same for all rows, after a crash: only for who alone works on them."""
-    _end(tx, received.c.claimed_until.is_not(None))
+def release_all(tx: Transaction, but: Collection[int] = ()) -> None:
+    """The same for all rows, after a crash, except those that the processes with the tags `but`
+    work on."""
+    left = or_(received.c.claimed_by.is_(None), received.c.claimed_by.not_in(sorted(but)))
+    _end(tx, and_(received.c.claimed_until.is_not(None), left))
     tx.wake("received")
 
 
-def first_copy(tx: Transaction, row: Received, reason: str | None = None) -> int | None:
-    """The copy of the same activity, in another inbox, that already had its effect.
+class Copies:
+    """The copies of some activities that came to several inboxes, as far as they ended."""
 
-    With a reason: that already had none, for this reason. One whose body was forgotten meanwhile,
-    since nobody had it in their inbox, has it again.
-    """
-    which = {
-        "of_uri": row.uri,
-        "of_actor": row.actor_uri,
-        "of_row": row.id,
-        "the_reason": reason,
-    }
-    first = tx.execute(_FIRST_COPY, which).first()
-    if first is None:
-        return None
-    if not first[1]:
-        tx.execute(_GIVE_BODY, {"of_row": first[0], "the_body": row.body})
-    return int(first[0])
+    def __init__(self, tx: Transaction, uris: Iterable[str]) -> None:
+        self._ended: dict[tuple[str, str], list[tuple[int, str | None, bool]]] = {}
+        for id_, uri, actor_uri, reason, octets in tx.execute(
+            _ENDED_AMONG, {"these": sorted(set(uris))}
+        ):
+            self._note(uri, actor_uri, id_, reason, bool(octets))
+
+    def first(self, tx: Transaction, row: Received, reason: str | None = None) -> int | None:
+        """The copy of the same activity, in another inbox, that already had its effect.
+
+        With a reason: that already had none, for this reason. One whose body was forgotten
+        meanwhile, since nobody had it in their inbox, has it again.
+        """
+        found = [
+            (id_, whole)
+            for id_, why, whole in self._ended.get((row.uri, row.actor_uri), ())
+            if id_ != row.id and why == reason
+        ]
+        if not found:
+            return None
+        first, whole = min(found)
+        if not whole:
+            tx.execute(_GIVE_BODY, {"of_row": first, "the_body": row.body})
+        return first
+
+    def add(self, row: Received, reason: str | None = None) -> None:
+        """This one ended too, though the database is not told yet."""
+        self._note(row.uri, row.actor_uri, row.id, reason, True)
+
+    def _note(self, uri: str, actor_uri: str, id_: int, reason: str | None, whole: bool) -> None:
+        self._ended.setdefault((uri, actor_uri), []).append((id_, reason, whole))
+
+
+def first_copy(tx: Transaction, row: Received, reason: str | None = None) -> int | None:
+    """The copy of one activity that already had its effect: see `Copies`."""
+    return Copies(tx, [row.uri]).first(tx, row, reason)
 
 
 def pending(tx: Transaction) -> int:

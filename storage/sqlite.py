@@ -7,6 +7,8 @@ line writes wakes the running server.
 
 import asyncio
 import logging
+import os
+import signal
 import sqlite3
 import time
 from collections.abc import Callable
@@ -20,8 +22,9 @@ from threading import Thread
 import aiosqlite
 from sqlalchemy import Connection, Engine, event
 
-from storage.calls import LONGEST_QUEUE, Answers, Call, Row, Topics, call_loop, release
+from storage.calls import LONGEST_QUEUE, Answers, Call, Committed, Row, Topics, call_loop, release
 from storage.ids import Ids
+from storage.reserve import Reserve
 from storage.sqlite_file import connect_engine, explained, roll_back
 from storage.sqlite_writer import Trouble, Writer
 from storage.transaction import RUNNING, Busy, School, Transaction, Unavailable, unavailable
@@ -102,6 +105,7 @@ class Sqlite:
         threads: bool,
         loop: asyncio.AbstractEventLoop,
         topics: Topics,
+        committed: Committed | None = None,
     ) -> None:
         self._path = path
         self._address = f"{Path(path).absolute().as_uri()}?mode=ro"
@@ -124,7 +128,14 @@ class Sqlite:
             clock=time.monotonic if threads else lambda: 0.0,
             answers=answers,
             written_elsewhere=lambda: call_loop(loop, topics.wake_all),
+            committed=committed,
         )
+
+    async def keep_reserve(self) -> None:
+        """From now on, until it is closed, a little room is kept free beside the file."""
+        reserve = Reserve(Path(f"{self._path}-reserve"), time.monotonic)
+        await asyncio.to_thread(reserve.keep)
+        self._writer.reserve = reserve
 
     async def start(self) -> None:
         """Raises Unavailable where the file cannot be opened or made durable."""
@@ -135,7 +146,7 @@ class Sqlite:
         writer_ready: asyncio.Future[None] = self._loop.create_future()
         ready = partial(call_loop, self._loop, partial(release, writer_ready))
         self._threads = [
-            Thread(target=self._writer.run, args=(ready,), name="sqlite-writer", daemon=True),
+            Thread(target=self._write, args=(ready,), name="sqlite-writer", daemon=True),
             *(
                 Thread(target=reader.run, args=(self._reads,), name="sqlite-reader", daemon=True)
                 for reader in self._readers
@@ -145,6 +156,17 @@ class Sqlite:
             thread.start()
         await writer_ready
         self._watch = asyncio.create_task(self._watch_file())
+
+    def _write(self, ready: Callable[[], None]) -> None:
+        """The writer's whole life. If it dies of a mistake of ours, nobody who writes would ever
+        be answered again: they are told, and the process is asked to end. Who started it starts
+        it again."""
+        try:
+            self._writer.run(ready)
+        except BaseException as error:
+            log.critical("the thread that writes died", exc_info=True)
+            self._writer.refuse_all(error)
+            call_loop(self._loop, partial(os.kill, os.getpid(), signal.SIGTERM))
 
     def _prove_durable(self) -> None:
         engine = connect_engine(self._path, begin="BEGIN")

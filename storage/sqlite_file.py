@@ -5,6 +5,7 @@ our begin event does. What cannot promise to survive a power cut is not used at 
 """
 
 import sqlite3
+from collections.abc import Callable
 
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.engine import RootTransaction
@@ -89,6 +90,20 @@ def require_durable(connection: sqlite3.Connection) -> None:
             "SQLite must run with journal_mode=wal, synchronous=2 and foreign_keys=1, not with "
             f"journal_mode={journal}, synchronous={synchronous} and foreign_keys={foreign_keys}"
         )
+
+
+def for_want_of_room(error: BaseException | None, no_room: Callable[[], bool]) -> bool:
+    """Whether it was a full disk that made this happen: SQLite says so, or it only says that the
+    file cannot be used, and there is `no_room`."""
+    while error is not None:
+        driver_error = error.orig if isinstance(error, DBAPIError) else error
+        code = getattr(driver_error, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_FULL:
+            return True
+        if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN) and no_room():
+            return True
+        error = error.__cause__
+    return False
 
 
 def explained(error: BaseException, *, only_read: bool = False) -> BaseException:

@@ -3,7 +3,8 @@
 It takes what has queued up, gives each function a savepoint, commits once, and answers everyone:
 a promise is on disk before it is made, and many share the cost of one fsync. A function that
 raises is undone alone. A full disk may end the whole transaction behind our back, and a failing
-COMMIT always does: then everyone in the group is told that nothing was kept.
+COMMIT always does: then everyone in the group is told that nothing was kept. From then on only
+what is vital is written, in the place of the reserve, until there is room again.
 """
 
 import logging
@@ -18,10 +19,21 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import RootTransaction
 from sqlalchemy.exc import SQLAlchemyError
 
-from storage.calls import LARGEST_GROUP, Answers, Call, Queue, by_function, run_rows
+from storage.calls import (
+    LARGEST_GROUP,
+    Answers,
+    Call,
+    Committed,
+    Queue,
+    Vital,
+    by_function,
+    run_rows,
+    told,
+)
 from storage.ids import Ids, highest_id, limit
-from storage.sqlite_file import connect_engine, driver_of, explained, roll_back
-from storage.transaction import RUNNING, School, Transaction, unavailable
+from storage.reserve import Reserve
+from storage.sqlite_file import connect_engine, driver_of, explained, for_want_of_room, roll_back
+from storage.transaction import RUNNING, School, Transaction, Unavailable, unavailable
 
 log = logging.getLogger(__name__)
 
@@ -47,14 +59,18 @@ class Writer:
         clock: Callable[[], float],
         answers: Answers,
         written_elsewhere: Callable[[], None],
+        committed: Committed | None = None,
     ) -> None:
         self.queue = Queue()
+        self.reserve: Reserve | None = None  # set by whoever serves the school
         self._engine: Engine = connect_engine(path, begin="BEGIN IMMEDIATE")
         self._school = school
         self._now = now
         self._clock = clock
         self._answers = answers
         self._written_elsewhere = written_elsewhere
+        self._committed = committed
+        self._in_hand: list[Call] = []  # of the group that is being written, or was last
         self._ids = Ids(tag=0)  # one tag will do: see _look
         self._connection: Connection | None = None
         self._looked = False
@@ -71,6 +87,7 @@ class Writer:
 
     def work(self) -> None:
         """Do one group of what is queued; without a queue, look whether someone else wrote."""
+        self._refuse_if_full()
         waiting = len(self.queue)
         try:
             connection = self._connected()
@@ -81,28 +98,39 @@ class Writer:
         except Exception as error:
             # Nobody can write now, so nobody who waited through this goes on waiting.
             self._disconnect()
-            self._fail(self.queue.take_oldest(waiting), error)
+            self._fail(self._once_more(self.queue.take_oldest(waiting), error), error)
             return
         self._commit_group(connection, transaction)
 
+    def refuse_all(self, error: BaseException) -> None:
+        """Nothing is written any more: whoever waits is told, and so is whoever comes."""
+        self.queue.close()
+        self._fail([*self._in_hand, *self.queue.take_oldest(len(self.queue))], error)
+
     def close(self) -> None:
+        if self.reserve is not None:
+            self.reserve.remove()
         self._disconnect()
         self._engine.dispose()
 
     def _commit_group(self, connection: Connection, transaction: RootTransaction) -> None:
-        calls: list[Call] = []
+        calls = self._in_hand = []
         topics: set[str] = set()
+        began = self._clock()
         try:
             self._look(connection)
             self._run_rows(connection, calls, topics)
-            self._run_calls(connection, calls, topics)
+            end = self._clock() + LONGEST_GROUP
+            self._run_calls(connection, calls, topics, end)
+            self._run_work(connection, calls, topics, end)
             transaction.commit()
         except Exception as error:
             log.warning("nothing of %d calls was written: %s", len(calls), error)
             self._roll_back(connection, transaction)
-            self._fail(calls, error)
+            self._fail(self._once_more(calls, error), error)
         else:
             self._answers.give(calls, topics)
+            told(self._committed, len(calls), self._clock() - began)
 
     def _run_rows(self, connection: Connection, calls: list[Call], topics: set[str]) -> None:
         """Rows of one function are one call: a savepoint for each would halve the door's rate.
@@ -120,9 +148,10 @@ class Writer:
                 for row in part:
                     row.result, row.error = self._attempt(connection, row.run, topics)
 
-    def _run_calls(self, connection: Connection, calls: list[Call], topics: set[str]) -> None:
+    def _run_calls(
+        self, connection: Connection, calls: list[Call], topics: set[str], end: float
+    ) -> None:
         """At least one call in each group, however many rows there are."""
-        end = self._clock() + LONGEST_GROUP
         for _ in range(LARGEST_GROUP):
             call = self.queue.take()
             if call is None:
@@ -130,6 +159,19 @@ class Writer:
             calls.append(call)
             call.result, call.error = self._attempt(connection, call.run, topics)
             if self._clock() >= end:
+                return
+
+    def _run_work(
+        self, connection: Connection, calls: list[Call], topics: set[str], end: float
+    ) -> None:
+        """At least one piece of work in each group, more while there is time and nobody waits."""
+        for _ in range(LARGEST_GROUP):
+            work = self.queue.take_work()
+            if work is None:
+                return
+            calls.append(work)
+            work.result, work.error = self._attempt(connection, work.run, topics)
+            if self._clock() >= end or self.queue.somebody_waits():
                 return
 
     def _attempt(
@@ -152,6 +194,8 @@ class Writer:
         transaction = connection.get_transaction()
         if not (driver.in_transaction and transaction is not None and transaction.is_active):
             raise GroupEnded("the transaction ended inside a function") from error
+        if self._is_first_without_room(error):
+            raise GroupEnded("the disk is full") from error
         try:
             if error is not None:
                 driver.execute("ROLLBACK TO staffroom_call")
@@ -162,6 +206,28 @@ class Writer:
             return None, explained(error)
         topics |= tx.topics
         return result, None
+
+    def _refuse_if_full(self) -> None:
+        """From when the disk was found full until there is room: nothing but what is vital."""
+        if self.reserve is not None and self.reserve.spent and not self.reserve.regained():
+            refused = self.queue.take_all_but_vital()
+            if refused:
+                self._fail(refused, Unavailable("the disk is full"))
+
+    def _is_first_without_room(self, error: BaseException | None) -> bool:
+        reserve = self.reserve
+        if reserve is None or reserve.spent:
+            return False
+        return for_want_of_room(error, reserve.no_room)
+
+    def _once_more(self, calls: list[Call], error: Exception) -> list[Call]:
+        """If it was the disk that is full, give up the reserve and let the vital ones of `calls`
+        have its room. Answers those who have to hear that it failed."""
+        if self.reserve is None or not self._is_first_without_room(error):
+            return calls
+        self.reserve.give_up()
+        self.queue.give_back(call for call in calls if isinstance(call, Vital))
+        return [call for call in calls if not isinstance(call, Vital)]
 
     def _look(self, connection: Connection) -> None:
         """Has another process written? Then its ids are taken, and somebody here may wait for
@@ -177,7 +243,7 @@ class Writer:
         if not first:
             self._written_elsewhere()
 
-    def _fail(self, calls: list[Call], error: Exception) -> None:
+    def _fail(self, calls: list[Call], error: BaseException) -> None:
         for call in calls:
             call.fail(unavailable(error))
         self._answers.give(calls, set())

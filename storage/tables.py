@@ -109,6 +109,7 @@ peers = Table(
     # Somebody there is meant by name: visited before those who merely follow.
     Column("urgent", Boolean, nullable=False, server_default=false()),
     _when("leased_until", nullable=True),
+    Column("leased_by", Integer),  # the id tag of the process that visits it
     Column("failures", Integer, nullable=False, server_default="0"),  # in a row
     Column("failing_days", Integer, nullable=False, server_default="0"),  # distinct days in a row
     _when("failing_since", nullable=True),
@@ -227,6 +228,16 @@ sessions = Table(
     _when("expires_at"),
     Index("ix_sessions_actor", "actor_id"),
     Index("ix_sessions_expires", "expires_at"),
+)
+
+# How often passwords were tried: what is counted, hashed, and when it happened (a JSON list).
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("moments", Text, nullable=False),
+    _when("ends_at"),
+    Index("ix_attempts_ends_at", "ends_at"),
 )
 
 # Who is gone, and whose rows are still to be cleared away, a few at a time: first their posts, then
@@ -541,6 +552,7 @@ received = Table(
     Column("reason", Text),
     _when("due_at"),
     _when("claimed_until", nullable=True),
+    Column("claimed_by", Integer),  # the id tag of the process that works on it
     Column("waits_for", Text),  # put off until this server can be reached
     _when("received_at"),
     UniqueConstraint("uri", "actor_uri", "owner_id"),
@@ -564,6 +576,12 @@ received = Table(
         postgresql_where=text("waits_for IS NOT NULL"),
     ),
     Index("ix_received_received_at", "received_at"),
+    Index(
+        "ix_received_aside",
+        "id",
+        sqlite_where=text("state = 'aside'"),
+        postgresql_where=text("state = 'aside'"),
+    ),
 )
 
 # Posts of others that we were pointed to and have not got: what a post answers or quotes. Fetched
@@ -706,6 +724,12 @@ deliveries = Table(
         "id",
         sqlite_where=text("state = 'waiting'"),
         postgresql_where=text("state = 'waiting'"),
+    ),
+    Index(
+        "ix_deliveries_aside",
+        "id",
+        sqlite_where=text("state = 'aside'"),
+        postgresql_where=text("state = 'aside'"),
     ),
 )
 

@@ -6,16 +6,20 @@ transaction, so it may be run again after a deadlock.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVarTuple, overload
 
 from sqlalchemy import Connection, CursorResult, Engine, event
 from sqlalchemy.sql.base import Executable
+from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.selectable import TypedReturnsRows
 
+from storage import prepared
 from storage.ids import Ids, NoTag
+from storage.prepared import Answer, Parameters
 
 Ts = TypeVarTuple("Ts")
 # Set in `Connection.info` while a function runs.
@@ -23,8 +27,6 @@ RUNNING = "a function is running"
 ENDING = re.compile(
     r"\s*(?:COMMIT|END|ROLLBACK(?!\s+TO)|ABORT|BEGIN|START|PREPARE)\b", re.IGNORECASE
 )
-
-Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
 class Busy(Exception):
@@ -57,35 +59,70 @@ def utcnow() -> datetime:
 class Transaction:
     """One function's view of the database, from its start to COMMIT."""
 
-    __slots__ = ("_ids", "connection", "now", "school", "topics")
+    __slots__ = ("_ids", "_known", "changes", "connection", "now", "school", "topics")
 
     def __init__(self, connection: Connection, now: datetime, school: School, ids: Ids) -> None:
         self.connection = connection
         self.now = now  # aware UTC, the same all through the transaction
         self.school = school
         self.topics: set[str] = set()  # whom to wake once this is on disk
+        self.changes = 0  # statements that were to change something
         self._ids = ids
+        self._known: dict[str, dict[Any, Any]] | None = None
 
     @overload
     def execute(
         self, statement: TypedReturnsRows[*Ts], parameters: Parameters | None = None
-    ) -> CursorResult[*Ts]: ...
+    ) -> Answer[*Ts] | CursorResult[*Ts]: ...
 
     @overload
     def execute(
         self, statement: Executable, parameters: Parameters | None = None
-    ) -> CursorResult[*tuple[Any, ...]]: ...
+    ) -> Answer[*tuple[Any, ...]] | CursorResult[*tuple[Any, ...]]: ...
 
     def execute(
         self, statement: Executable, parameters: Parameters | None = None
-    ) -> CursorResult[*tuple[Any, ...]]:
+    ) -> Answer[*tuple[Any, ...]] | CursorResult[*tuple[Any, ...]]:
         """Run one statement built with SQLAlchemy Core; text with values in it is not accepted.
 
         With a list of dictionaries it runs once for each of them. After a failed statement the
         function must end: PostgreSQL refuses whatever follows. Where a conflict is expected, say
         ON CONFLICT.
         """
-        return self.connection.execute(statement, parameters)
+        if isinstance(statement, UpdateBase):
+            self.changes += 1
+            if self._known:
+                self._known.pop(str(statement.table), None)
+        return prepared.run(self.connection, statement, parameters)
+
+    @contextmanager
+    def part(self) -> Iterator[None]:
+        """What is done inside stays or goes as a whole: if it raises, it is undone, and the
+        function may go on. A transaction that is lost as a whole cannot be gone on with."""
+        topics = set(self.topics)
+        prepared.say(self.connection, "SAVEPOINT part")
+        try:
+            yield
+        except BaseException as error:
+            self.topics = topics
+            if self._known:
+                self._known.clear()
+            try:
+                prepared.say(self.connection, "ROLLBACK TO SAVEPOINT part")
+                prepared.say(self.connection, "RELEASE SAVEPOINT part")
+            except Exception:  # the transaction is lost; why, says what came first
+                raise error from None
+            raise
+        prepared.say(self.connection, "RELEASE SAVEPOINT part")
+
+    def remember(self) -> None:
+        """From here on, what queries find in a table and put into `known` is as good as asking
+        again, until something is written to that table: for who asks the same many times."""
+        self._known = {}
+
+    def known(self, table: str) -> dict[Any, Any] | None:
+        """What is remembered of a table; None where nothing is to be remembered."""
+        return None if self._known is None else self._known.setdefault(table, {})
 
     def new_id(self) -> int:
         """A new id: 63 bits, larger than all before, unique among all processes of this school.
@@ -96,6 +133,16 @@ class Transaction:
             return self._ids.next(self.now)
         except NoTag as error:
             raise Unavailable("no id can be given until PostgreSQL answers") from error
+
+    @property
+    def tag(self) -> int:
+        """What tells this process from all others that have this database open now.
+
+        Raises Unavailable while it has none.
+        """
+        if self._ids.tag is None:
+            raise Unavailable("this process is nobody until PostgreSQL answers")
+        return self._ids.tag
 
     def wake(self, topic: str) -> None:
         """After COMMIT, and only then, wake who waits for `topic`, in all processes."""

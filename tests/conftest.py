@@ -93,6 +93,15 @@ class PostgresqlServer:
             check=True,
         )
 
+    def kill(self) -> None:
+        """The same with kill -9, and not one of its processes stays."""
+        server = self.server.get_postmaster_info().process
+        ended = [server, *server.children(recursive=True)]
+        for process in ended:
+            process.kill()
+        for process in ended:
+            process.wait(10)
+
     def restart(self) -> None:
         self.server.ensure_postgres_running()
 

@@ -41,7 +41,7 @@ def check(document: dict[str, Any]) -> None:
     carried = document.get("object")
     if name == "activity" and isinstance(carried, dict):
         # A profile that changed, or the project that somebody is invited to.
-        an_actor = type_of(document) in ("Update", "Invite") and "inbox" in carried
+        an_actor = "inbox" in carried and type_of(document) in ("Update", "Invite")
         _check("actor" if an_actor else "object", carried)
 
 
@@ -62,6 +62,7 @@ def _check(name: str, document: dict[str, Any]) -> None:
     recipients = 0
     for field in _ADDRESSING:
         value = document.get(field)
-        recipients += len(value) if isinstance(value, list) else value is not None
+        if value is not None:
+            recipients += len(value) if isinstance(value, list) else 1
     if recipients > MOST_RECIPIENTS:
         raise Malformed(f"more than {MOST_RECIPIENTS} recipients")

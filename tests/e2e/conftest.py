@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 
+from tests.e2e import counting
 from tests.e2e.running import RunningSchool
 
 Build = Callable[[str], RunningSchool]
@@ -25,3 +26,9 @@ async def build(tmp_path: Path) -> AsyncIterator[Build]:
         for school in built:
             if school.process is not None and school.process.returncode is None:
                 await school.kill()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The last line of `make soak`."""
+    if counting.SOAK_KILLS and counting.TOTAL.kills:
+        terminalreporter.write_line(str(counting.TOTAL))

@@ -12,6 +12,7 @@ from tests.town.streets import Authority
 # PostgreSQL takes its time.
 ON_SQLITE = frozenset(
     {
+        "test_health",
         "test_hostile_moves",
         "test_hostile_projects",
         "test_knocking",
@@ -19,6 +20,7 @@ ON_SQLITE = frozenset(
         "test_private_projects",
         "test_project_pages",
         "test_project_refusals",
+        "test_timekeeping",
     }
 )
 

@@ -25,7 +25,7 @@ from storage import actors, deliveries, follows, keys, objects, peers, tables
 from storage.actors import save_remote
 from storage.database import Transaction
 from storage.peers import Peer
-from storage.postgresql import WRITERS
+from storage.postgresql import WORKERS, WRITERS
 from tests.federation.inn import Inn
 from tests.storage.people import remote_fields
 from tests.storage.teachers import PUBLIC
@@ -349,6 +349,28 @@ async def test_a_sign_of_life_starts_the_lane_at_once(lanes: Lanes) -> None:
     assert inn.kinds == ["Create"]
 
 
+async def test_after_six_weeks_a_sign_of_life_starts_the_lane_within_a_minute(
+    lanes: Lanes,
+) -> None:
+    """It is probed once a day by then; whoever comes back does not wait for that."""
+    inn = await lanes.inn()
+    sent = [await lanes.say(f"Lesson {number}") for number in range(visit.FIRST + 5)]
+    await inn.shut()
+    for _ in range(45):
+        await lanes.step()
+        lanes.town.clock.advance(days=1)
+    await lanes.step()
+    assert (await lanes.peer()).failing_days >= schedule.AWAY_AFTER_DAYS
+    assert await lanes.next_try() > timedelta(hours=12)
+
+    await inn.open()
+    await lanes.oakfield.write(peers.heard, "riverside.example")
+    assert await lanes.next_try() <= timedelta(seconds=60)
+    lanes.town.clock.advance(seconds=60)
+    await lanes.step()
+    assert [got.json["id"] for got in inn.delivered] == sent
+
+
 async def test_somebody_whose_inbox_is_gone_is_looked_up_and_then_let_go(
     town: Town, lanes: Lanes
 ) -> None:
@@ -656,8 +678,9 @@ async def test_the_worker_outlives_a_moment_without_the_database(lanes: Lanes) -
 
     # All threads that write are kept, and then nobody else can even queue.
     holding = [asyncio.create_task(database.write(hold)) for _ in range(WRITERS)]
+    holding += [asyncio.create_task(database.work(hold)) for _ in range(WORKERS)]
     await asyncio.to_thread(begun.acquire)
-    waiting = [asyncio.create_task(database.write(peers.by_host, "x")) for _ in range(1100)]
+    waiting = [asyncio.create_task(database.work(peers.by_host, "x")) for _ in range(1100)]
     await asyncio.wait(waiting, return_when=asyncio.FIRST_EXCEPTION)
 
     working = asyncio.create_task(deliver.work(lanes.oakfield.server))

@@ -32,7 +32,7 @@ from federation import keys, proofs, signatures
 from federation.activity import Activity
 from inbox import concerned, door, missing, senders
 from storage import actors, peers, received, tables
-from storage.database import Transaction
+from storage.database import Busy, Transaction
 from tests.conftest import PostgresqlServer
 from tests.town import Foreigner, Person, Reply, Stranger, Town, TownSchool
 from tests.town.stranger import COVERED, cavage, digest_of, http_date, rsa_key
@@ -799,6 +799,25 @@ async def test_a_body_that_never_comes_is_not_waited_for(
     monkeypatch.setattr(door, "BODY_DEADLINE", 0.05)
     headers = scene.bob.headers(scene.oakfield.shared_inbox, b"{}")
     assert (await scene.send(headers, stalled())).status == 408
+
+
+async def test_a_flood_of_large_bodies_is_asked_to_come_back_and_small_ones_are_taken(
+    scene: Scene,
+) -> None:
+    scene.town.clock.advance(minutes=10)
+    room = scene.oakfield.server.room
+    large = scene.bob.create("x" * (room.SMALL + 1))
+    held = [room.take(1024 * 1024) for _ in range(32)]  # many others bring much at this moment
+    with pytest.raises(Busy):
+        room.take(1024 * 1024)
+    refused = await scene.knock(scene.bob, large)
+    assert (refused.status, refused.headers["Retry-After"]) == (503, "5")
+    assert (await scene.knock(scene.bob)).status == 202
+    for octets in held:
+        room.give_back(octets)
+    assert (await scene.knock(scene.bob, large)).status == 202
+    assert room.take(32 * 1024 * 1024)  # nothing of it is still held
+    room.give_back(32 * 1024 * 1024)
 
 
 async def test_a_key_is_asked_for_again_once_in_five_minutes(scene: Scene) -> None:

@@ -12,9 +12,11 @@ import pytest
 
 from inbox import worker
 from outbox import deliver
+from outbox.ledger import Ledger
 from staffroom import serving, workers
 from storage import deliveries, peers, received
 from storage.database import Database, Transaction, Unavailable
+from storage.lanes import Trip
 from storage.peers import Peer
 from storage.received import Received
 from tests.conftest import PostgresqlServer, started_postgresql
@@ -115,7 +117,8 @@ async def test_a_school_is_not_to_blame_if_our_database_goes_away_before_we_brou
     await alice.say("The hall is free on Monday.")
     (claimed,) = await server.database.write(_lease)
     crashing.crash()
-    visit = asyncio.create_task(deliver._visit(server, claimed, deliver.dice))
+    trip = Trip(claimed, [], more=True)
+    visit = asyncio.create_task(deliver.visit(server, Ledger(server), trip, deliver.dice))
     await until(partial(warned, caplog, "outbox.deliver"))
     crashing.restart()
     await asyncio.wait_for(visit, PATIENCE)

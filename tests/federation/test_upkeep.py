@@ -182,9 +182,10 @@ def _words_left(tx: Transaction) -> int:
 
 
 def test_everything_a_school_does_by_itself_has_a_worker() -> None:
-    work = workers.regular(HALF_A_YEAR, inbox_workers=2)
-    assert set(work) == {"inbox 1", "inbox 2", "outbox", "threads", "polls", "moves", "upkeep"}
-    assert (work["inbox 1"], work["outbox"]) == (worker.work, deliver.work)
+    shared, alone = workers.shared(), workers.alone_at(HALF_A_YEAR)
+    assert set(shared) == {"inbox", "outbox", "threads", "watch"}
+    assert set(alone) == {"polls", "moves", "clock", "upkeep"}
+    assert (shared["inbox"], shared["outbox"]) == (worker.work, deliver.work)
 
 
 async def test_a_worker_rests_until_it_is_woken_and_outlives_a_database_that_is_away(

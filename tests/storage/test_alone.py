@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from sqlalchemy import text
 
-from storage.alone import alone
+from storage.alone import others
 from storage.database import Database, Transaction
 from tests.conftest import OAKFIELD
 from tests.storage.writing import PATIENCE
@@ -19,12 +19,12 @@ async def test_a_process_is_alone_until_another_opens_the_database_and_again_whe
 ) -> None:
     url = fresh_postgresql()
     first = await Database.open(url, OAKFIELD)
-    assert await first.write(alone)
+    assert not await first.write(others)
     second = await Database.open(url, OAKFIELD)
-    assert not await first.write(alone)
-    assert not await second.write(alone)
+    assert await first.write(others) == {await second.write(lambda tx: tx.tag)}
+    assert await second.write(others) == {await first.write(lambda tx: tx.tag)}
     await first.close()
-    assert await second.write(alone)
+    assert not await second.write(others)
     await second.close()
 
 
@@ -36,7 +36,7 @@ async def test_nobody_comes_in_while_a_process_relies_on_being_alone(
     begun, enough = threading.Event(), threading.Event()
 
     def relying(tx: Transaction) -> bool:
-        found = alone(tx)
+        found = not others(tx)
         begun.set()
         enough.wait(PATIENCE)
         return found

@@ -289,6 +289,38 @@ async def test_the_caller_after_a_full_queue_is_told_at_once(database: Database)
     assert await asyncio.gather(*rows) == list(range(LONGEST_QUEUE))
 
 
+async def test_a_queue_full_of_one_kind_leaves_room_for_the_others(database: Database) -> None:
+    def count(tx: Transaction, number: int) -> int:
+        return number
+
+    def count_all(tx: Transaction, numbers: list[int]) -> list[int]:
+        return numbers
+
+    async with writers_busy(database):
+        rows = asked(database.write_each(count_all, n) for n in range(LONGEST_QUEUE))
+        working = asked(database.work(count, n) for n in range(LONGEST_QUEUE))
+        post = asked([database.write(count, -1)])
+        await queued(*rows, *working, *post)
+        assert not post[0].done()
+    assert await post[0] == -1
+    await asyncio.gather(*rows, *working)
+
+
+async def test_however_much_is_worked_on_a_post_is_written(database: Database) -> None:
+    go_on = threading.Event()
+
+    def work(tx: Transaction) -> bool:
+        return go_on.wait(PATIENCE)
+
+    postgresql = await database.read(lambda tx: tx.connection.dialect.name == "postgresql")
+    working = asked(database.work(work) for _ in range(50 if postgresql else 0))
+    async with asyncio.timeout(PATIENCE):
+        await database.write(remember, "post.example")
+    assert not any(task.done() for task in working)
+    go_on.set()
+    await asyncio.gather(*working)
+
+
 async def test_too_many_readers_are_told_at_once(database: Database) -> None:
     go_on = threading.Event()
 

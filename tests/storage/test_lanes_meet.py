@@ -6,9 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from storage import deliveries, peers
+from storage import deliveries, lanes, peers
 from storage.actors import Actor
 from storage.deliveries import Ending, Lane, To
+from storage.lanes import Closing
 from storage.transaction import Transaction
 from tests.storage.meeting import Meeting, meet
 from tests.storage.people import activity, colleague, follow, person, post
@@ -21,6 +22,7 @@ class Visit:
     meeting: Meeting
     ada: Actor
     lane: Lane
+    end: Callable[[Transaction, int], object]
 
     @property
     def visitor(self) -> Transaction:
@@ -37,7 +39,7 @@ class Visit:
         assert deliveries.enqueue(tx, written, To(followers_of=self.ada.id)) == 1
 
     def release(self) -> None:
-        deliveries.release(self.visitor, self.lane.peer_id, outcome="success")
+        self.end(self.visitor, self.lane.peer_id)
         self.visitor.connection.commit()
 
     def lanes(self) -> list[str]:
@@ -46,8 +48,16 @@ class Visit:
         return [lane.host for lane in found]
 
 
-@pytest.fixture
-def visit(fresh_postgresql: Callable[[], str]) -> Iterator[Visit]:
+def alone(tx: Transaction, peer_id: int) -> None:
+    deliveries.release(tx, peer_id, outcome="success")
+
+
+def together(tx: Transaction, peer_id: int) -> None:
+    lanes.close(tx, [Closing(peer_id, "success")])
+
+
+@pytest.fixture(params=[alone, together])
+def visit(request: pytest.FixtureRequest, fresh_postgresql: Callable[[], str]) -> Iterator[Visit]:
     """Bob follows Ada; the visit to Bob's school has sent all there was, and is about to end."""
     with meet(fresh_postgresql()) as meeting:
         visitor, publisher = meeting.one, meeting.other
@@ -60,7 +70,7 @@ def visit(fresh_postgresql: Callable[[], str]) -> Iterator[Visit]:
         (parcel,) = deliveries.batch(visitor, lane.peer_id, 10)
         deliveries.ended(visitor, [Ending(parcel.id, "done")])
         visitor.connection.commit()
-        yield Visit(meeting, ada, lane)
+        yield Visit(meeting, ada, lane, request.param)
 
 
 def test_what_is_published_just_before_the_release_is_found_by_it(visit: Visit) -> None:
@@ -72,7 +82,7 @@ def test_what_is_published_just_before_the_release_is_found_by_it(visit: Visit) 
 
 
 def test_what_is_published_while_the_release_commits_starts_the_lane_anew(visit: Visit) -> None:
-    deliveries.release(visit.visitor, visit.lane.peer_id, outcome="success")
+    visit.end(visit.visitor, visit.lane.peer_id)
     publishing = visit.meeting.start(visit.publish)
     visit.visitor.connection.commit()
     publishing.end()

@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, inspect, text
 
-from storage import migrate
+from storage import migrate, schema
 from storage.database import Database, Unavailable
 from storage.migrate import NewerSchema, OlderSchema
 from storage.tables import metadata
@@ -55,12 +56,12 @@ def next_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[s
 
     def release(statement: str) -> None:
         folder = tmp_path / "migrations"
-        shutil.copytree(migrate.MIGRATIONS, folder)
+        shutil.copytree(schema.MIGRATIONS, folder)
         head = max(re.findall(r"\d{4}(?=_)", " ".join(p.name for p in folder.rglob("*.py"))))
         (folder / "versions" / "9999_next.py").write_text(
             NEXT_REVISION.format(head=head, statement=statement)
         )
-        monkeypatch.setattr(migrate, "MIGRATIONS", folder)
+        monkeypatch.setattr(schema, "MIGRATIONS", folder)
 
     return release
 
@@ -180,6 +181,11 @@ def test_a_database_we_cannot_keep_a_school_in_is_refused(url: str) -> None:
         migrate.parse(url)
 
 
+def test_each_step_is_a_file_of_its_number_in_one_row() -> None:
+    steps = list(ScriptDirectory(str(schema.MIGRATIONS)).walk_revisions())
+    assert [step.revision for step in reversed(steps)] == schema.revisions()
+
+
 async def test_a_database_without_tables_is_not_opened(bare_url: str) -> None:
     with pytest.raises(OlderSchema, match="staffroom migrate"):
         await Database.open(bare_url, OAKFIELD)
@@ -271,7 +277,7 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(
 KILL_AT = """
 import os, signal, sys
 from sqlalchemy import Engine, event
-from storage import migrate
+from storage import migrate, schema
 
 url, steps = sys.argv[1], int(sys.argv[2])
 

@@ -14,8 +14,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from storage.database import Database, Transaction, Unavailable
+from storage.ids import TAG_LOCKS
 from storage.postgresql import RERUNS
-from storage.postgresql_bell import TAG_LOCKS
 from tests.conftest import OAKFIELD, PostgresqlServer, started_postgresql
 from tests.storage.writing import PATIENCE, among, remember, remember_all, remembered
 

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from storage.calls import LARGEST_GROUP, Answers, Call, Row, Topics
+from storage.calls import LARGEST_GROUP, Answers, Call, Row, Topics, Work
 from storage.database import Database, Transaction, Unavailable
 from storage.sqlite_file import connect_engine, require_durable
 from storage.sqlite_writer import LONGEST_GROUP, Writer
@@ -62,6 +62,11 @@ class Desk:
         call = Call(function, args, {}, self.loop.create_future())
         self.writer.queue.put(call)
         return call.future
+
+    def ask_work(self, function: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
+        work = Work(function, args, {}, self.loop.create_future())
+        self.writer.queue.put(work)
+        return work.future
 
     def ask_row(self, function: Callable[..., Any], row: Any) -> asyncio.Future[Any]:
         call = Row(function, (row,), {}, self.loop.create_future())
@@ -266,6 +271,61 @@ async def test_the_teachers_cannot_keep_the_door_waiting(desk: Desk, path: str) 
     await desk.group()
     assert row.done()
     assert len(on_disk(path)) == LARGEST_GROUP + 1
+
+
+async def test_work_in_the_background_keeps_neither_a_teacher_nor_the_door_waiting(
+    desk: Desk, path: str
+) -> None:
+    meanwhile: list[asyncio.Future[Any]] = []
+
+    def work(tx: Transaction, number: int) -> None:
+        remember(tx, f"work{number}.example")
+        if number == 0:  # somebody comes while it is under way
+            meanwhile.append(desk.ask(remember, "post.example"))
+            meanwhile.append(desk.ask_row(remember_all, "row.example"))
+
+    working = [desk.ask_work(work, number) for number in range(50)]
+    await desk.group()
+    assert [future.done() for future in working] == [True] + [False] * 49
+    await desk.group()
+    assert all(future.done() for future in meanwhile)
+
+
+async def test_neither_teachers_nor_the_door_keep_the_work_in_the_background_waiting(
+    desk: Desk, path: str
+) -> None:
+    def slowly(tx: Transaction, host: str) -> None:
+        remember(tx, host)
+        desk.seconds += LONGEST_GROUP
+
+    for n in range(5):
+        desk.ask(slowly, f"{n}.example")
+        desk.ask_row(remember_all, f"row{n}.example")
+    working = desk.ask_work(remember, "work.example")
+    await desk.group()
+    assert working.done()
+    assert len(on_disk(path)) == 7  # all rows, one post, one piece of work
+
+
+async def test_work_that_nobody_waits_behind_shares_a_commit(desk: Desk, path: str) -> None:
+    working = [desk.ask_work(remember, f"{n}.example") for n in range(50)]
+    await desk.group()
+    assert all(future.done() for future in working)
+    assert len(on_disk(path)) == 50
+
+
+async def test_who_counts_commits_is_told_of_each_and_cannot_stop_the_writer(path: str) -> None:
+    told: list[int] = []
+
+    def count(calls: int, seconds: float) -> None:
+        told.append(calls)
+        raise OSError("the disk of the figures is full")
+
+    school = await Database.open(f"sqlite:///{path}", OAKFIELD, committed=count)
+    await school.write(remember, "first.example")
+    await school.work(remember, "second.example")
+    await school.close()
+    assert told == [1, 1]
 
 
 async def test_a_group_ends_after_twenty_milliseconds(desk: Desk, path: str) -> None:
@@ -565,3 +625,28 @@ async def test_an_idle_school_is_woken_by_each_write_of_a_command_line(
         waiting = asyncio.create_task(school.woken("received", PATIENCE))
     waiting.cancel()
     other.close()
+
+
+async def test_a_school_whose_writer_dies_of_our_mistake_ends_and_lets_nobody_wait(
+    path: str,
+) -> None:
+    clock = iter([MORNING] * 3)
+
+    def now() -> datetime:
+        found = next(clock, None)
+        if found is None:
+            raise SystemExit("no such mistake is thought of")
+        return found
+
+    asked_to_end = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asked_to_end.set)
+    database = await Database.open(f"sqlite:///{path}", OAKFIELD, now=now)
+    try:
+        writing = asyncio.gather(*(database.write(remembered) for _ in range(4)))
+        with pytest.raises(Unavailable):
+            await asyncio.wait_for(writing, PATIENCE)
+        async with asyncio.timeout(PATIENCE):
+            await asked_to_end.wait()
+    finally:
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
+        await database.close()

@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -134,7 +135,9 @@ class TownSchool:
 
     async def listen(self) -> None:
         """Answer the door, always at the same place."""
-        self._runner = web.AppRunner(app.build(self.server), access_log=None)
+        self._runner = web.AppRunner(
+            app.build(self.server, metrics_from=(ip_network("127.0.0.0/8"),)), access_log=None
+        )
         await self._runner.setup()
         street = socket.create_server(("127.0.0.1", self._port))
         self._port = street.getsockname()[1]
@@ -150,6 +153,14 @@ class TownSchool:
             await self._runner.cleanup()
         self._runner = None
         self.listening = False
+
+    async def move_away(self, port: int = 0) -> int:
+        """Answer at another place; those who ask the way find it. Answers the port it had."""
+        left = self._port
+        await self.go_silent()
+        self._port = port
+        await self.listen()
+        return left
 
     async def shut(self) -> None:
         """Stop everything, silent or not; what was kept stays in the database."""

@@ -25,6 +25,7 @@ class Streets(AbstractResolver):
         self.ports: dict[str, int] = {}
         self.numbers: dict[str, str] = {}
         self.asked: list[str] = []  # every name that was looked up, in order
+        self.cut: set[str] = set()  # names that no school is told any more
 
     async def resolve(
         self, host: str, port: int = 0, family: AddressFamily = AF_INET
@@ -59,6 +60,8 @@ class Watched(guard.Guarded):
         self, host: str, port: int = 0, family: AddressFamily = AF_INET
     ) -> list[ResolveResult]:
         """Where `host` listens; judged as on the internet unless it is a house of the town."""
+        if host in self._streets.cut:
+            raise OSError(f"the line to {host} is cut")
         found = await self.look_up(host, port, family)
         if host not in self._streets.ports:
             self.judge(found)

@@ -1,5 +1,7 @@
 """Addresses: one reading, one spelling, and no number where a school's name belongs."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -261,3 +263,26 @@ def test_reading_any_text_never_fails_in_another_way(text: str) -> None:
 )
 def test_names_that_one_owner_makes_up_have_one_domain(host: str, domain: str) -> None:
     assert addresses.registrable(host) == domain
+
+
+_SPELLINGS = st.from_regex(
+    r"https?://[a-zA-Z0-9.:\[\]@%é-]{0,20}(/[ -~é]{0,20})?", fullmatch=True
+) | st.sampled_from([
+    "https://oakfield.example", "https://oakfield.example:443/a", "https://oakfield.example:444/a",
+    "https://oakfield.example/a%2", "https://oakfield.example/a%20b", "https://127.0.0.1/a",
+    "http://oakfield.example/a", "https://OAKFIELD.example/a", "https://localhost/a",
+    "https://oakfield.example?a", "https://oakfield.example:0/a", "https://-oakfield.example/",
+    f"https://oakfield.example/{'a' * 3000}",
+])  # fmt: skip
+
+
+@given(_SPELLINGS, st.sampled_from([Rules(), Rules(allow_http=True, allow_private=True)]))
+def test_the_origin_of_an_address_is_that_of_its_whole_reading(url: str, rules: Rules) -> None:
+    def outcome(read: Callable[[str, Rules], object]) -> object:
+        try:
+            return read(url, rules)
+        except Malformed:
+            return Malformed
+
+    whole = outcome(lambda url, rules: addresses.parse(url, rules).origin)
+    assert outcome(addresses.origin) == whole

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
+from federation import cavage
 from federation.errors import BadSignature, Malformed
 from federation.signatures import Form
 from tests.unit.signed import (
@@ -213,3 +214,24 @@ def test_a_name_in_another_script_goes_back_to_the_bytes_it_came_as() -> None:
 def test_a_header_cannot_smuggle_in_a_second_line() -> None:
     message = with_headers(posted(), Content_Type="a\ndate: b")
     refused(message, "more than one line")
+
+
+USUAL = f'keyId="{KEY_ID}",algorithm="{{}}",headers="{{}}",signature="{{}}"'
+
+
+@pytest.mark.parametrize("algorithm", ["rsa-sha256", "hs2019", "", "RSA-SHA256"])
+@pytest.mark.parametrize("headers", ["(request-target) host date digest", "", "date  host", "Date"])
+@pytest.mark.parametrize("signature", ["c2lnbmVk", "", "c2ln bmVk", "c2ln", "ä"])
+def test_the_usual_layout_means_what_any_other_means(
+    algorithm: str, headers: str, signature: str
+) -> None:
+    usual = USUAL.format(algorithm, headers, signature)
+    another = " " + usual.replace(",", ", ")  # read parameter by parameter
+
+    def outcome(header: str) -> object:
+        try:
+            return cavage.parse(header)
+        except BadSignature as error:
+            return str(error)
+
+    assert outcome(usual) == outcome(another)
