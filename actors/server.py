@@ -136,7 +136,7 @@ class Server:
     # Peers whose sign of life was written down a moment ago.
     heard: Recently[bool] = field(default_factory=lambda: Recently(timedelta(seconds=20)))
     # Peers that could not be reached lately, by host.
-    silent: dict[str, "Silence"] = field(default_factory=dict)
+    silent: dict[str, Silence] = field(default_factory=dict)
     # Who may have a password checked now.
     turns: Turns = field(default_factory=Turns)
     # What other servers are bringing at this moment.

@@ -128,7 +128,7 @@ class Visit:
     async def _bring(self, parcel: Parcel) -> None:
         self._tried += 1
         try:
-            answer, form = await self._knock(parcel)
+            answer, form = await self._deliver(parcel)
         except Unreachable as error:
             failure = Failure(parcel, str(error), None, error.retry_after, silent=True)
             self._fails("busy", failure)
@@ -137,7 +137,7 @@ class Visit:
         else:
             self._judge(parcel, answer, form)
 
-    async def _knock(self, parcel: Parcel) -> tuple[Answer, Way]:
+    async def _deliver(self, parcel: Parcel) -> tuple[Answer, Way]:
         client, school = self._server.client, self._server.school
         signer = Signer(parcel.key_uri, keys.unseal(school.secret, parcel.sealed_key))
         other = _ed25519(school.secret, parcel) if self._form == "ed25519" else None
@@ -178,7 +178,7 @@ class Visit:
                 self.gone.append(parcel.inbox)
             self._succeeds(parcel, Ending(parcel.id, "over", reason), answer.status)
         elif verdict == "forbidden":
-            self._forbids(Failure(parcel, f"{reason} to both forms of signature", answer.status))
+            self._forbids(Failure(parcel, f"{reason} to every form of signature", answer.status))
         elif verdict == "unauthorised" and parcel.tries + 1 >= schedule.UNAUTHORISED_TRIES:
             self._left.add(parcel.id)
             self._note(Ending(parcel.id, "over", f"{reason}, {parcel.tries + 1} times"))

@@ -203,6 +203,8 @@ def _about(tar: tarfile.TarFile) -> About:
                 f"was made by Staffroom {said['staffroom']}, which writes backups in another form"
             )
         parts = {name: Part(**said["parts"][name]) for name in PARTS}
+        if not all(isinstance(part.size, int) for part in parts.values()):
+            raise TypeError
         return About(**{**said, "parts": parts})
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise BadBackup(f"is no backup of a school: {ABOUT} cannot be read") from None

@@ -7,10 +7,7 @@ from typing import TypeVar
 
 from actors.server import Server
 from staffroom import app, config
-from staffroom.arguments import DEFAULT_DIRECTORY, directory_option
 from storage.database import Transaction
-
-__all__ = ["DEFAULT_DIRECTORY", "directory_option", "read", "with_school", "write"]
 
 T = TypeVar("T")
 

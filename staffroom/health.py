@@ -9,6 +9,7 @@ https://prometheus.io/docs/instrumenting/exposition_formats/
 
 import asyncio
 import os
+import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -31,7 +32,9 @@ METRICS_FROM: web.AppKey[tuple[Network, ...]] = web.AppKey("metrics_from", tuple
 # Set by who starts several processes, before they begin.
 SHARED_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 # What a proxy adds, whose callers are not next door.
-PASSED_ON = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
+PASSED_ON = ("Forwarded", "X-Real-IP", "Via")
+ALSO_PASSED_ON = "x-forwarded-"
+PORT: Final = re.compile(r":[0-9]*\Z")
 MOST_LANES = 200
 LOOK_EVERY: Final = 0.5  # seconds between two looks at the clock of the loop
 
@@ -76,11 +79,18 @@ def _next_door(request: web.Request) -> bool:
     a proxy brings bears its mark, or at least the school's name."""
     if any(name in request.headers for name in PASSED_ON):
         return False
-    asked = request.headers.get("Host", "").lower()
-    if asked == request.app[SERVER].school.host and _address(asked.rpartition(":")[0]) is None:
+    if any(name.lower().startswith(ALSO_PASSED_ON) for name in request.headers):
+        return False
+    asked, ours = request.headers.get("Host", ""), request.app[SERVER].school.host
+    if _without_port(asked) == _without_port(ours) and _address(asked.rpartition(":")[0]) is None:
         return False
     caller = _address(request.remote or "")
     return caller is not None and any(caller in network for network in request.app[METRICS_FROM])
+
+
+def _without_port(host: str) -> str:
+    """The name in a Host header, however it is spelled."""
+    return PORT.sub("", host.strip().lower()).removesuffix(".")
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:

@@ -2,9 +2,9 @@
 
 Each door (a handler, not the words of a path) has a bucket per address, and where people act with
 a token or a session, one for each of those as well: a whole school may come from one address. A
-bucket that is empty answers 429 and says when to come back. An
-IPv6 address counts as its /64, since whoever has one has them all. Other servers deliver as much
-as they like as long as what they send is in order: only what is refused is counted there.
+bucket that is empty answers 429 and says when to come back. An IPv6 address counts as its /64,
+since whoever has one has them all. Other servers deliver as much as they like as long as what they
+send is in order: only what is refused is counted there.
 """
 
 import hashlib
@@ -63,7 +63,7 @@ class Buckets:
 
     def wait(self, door: str, who: str, burst: int, per_second: float) -> float:
         """Seconds until there is a drop in this bucket; 0 if there is one now."""
-        level = self._level(door, who, burst, per_second)
+        level = self._level(door, who, burst, per_second) - self._lent.get((door, who), 0)
         return 0.0 if level >= 1 else (1 - level) / per_second
 
     def take(self, door: str, who: str, burst: int, per_second: float) -> None:
@@ -85,13 +85,14 @@ class Buckets:
             self._lent[door, who] = left
 
     def _level(self, door: str, who: str, burst: int, per_second: float) -> float:
+        """What is in it once all that was lent is given back."""
         full = float(burst)
         known = self._levels.get((door, who))
         if known is not None:
             level, then = known
             passed = max(self._now().timestamp() - then, 0.0)  # a clock may be set back
             full = min(full, level + passed * per_second)
-        return full - self._lent.get((door, who), 0)
+        return full
 
 
 def limiting(

@@ -44,7 +44,7 @@ def migrate(directory: Path, target: str | None) -> None:
 
 
 def _bring_up_to_date(settings: Settings) -> None:
-    before = migrations.state(settings.database.url)
+    before = schema.state(settings.database.url)
     migrations.upgrade(settings.database.url)
     click.echo("the database is current" if before == "current" else "the database is now current")
 

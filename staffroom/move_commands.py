@@ -10,7 +10,8 @@ import orjson
 from actors.server import Server
 from federation.vocabulary import rfc3339
 from outbox import acting
-from staffroom.command import directory_option, read, with_school
+from staffroom.arguments import directory_option
+from staffroom.command import read, with_school
 from staffroom.staff_commands import account_named, member_called
 from storage import actors, moved_things, moves
 from storage.actors import Actor

@@ -17,7 +17,8 @@ from federation.answers import Answer
 from federation.errors import Malformed
 from federation.nodeinfo import Node
 from outbox import knock, standing
-from staffroom.command import directory_option, read, with_school
+from staffroom.arguments import directory_option
+from staffroom.command import read, with_school
 from staffroom.peer_list import COLUMNS, Standing, standings
 from storage import actors
 from storage import peers as kept

@@ -12,7 +12,8 @@ from federation.addresses import Rules
 from federation.errors import Malformed, Refused
 from federation.webfinger import handle as parts_of
 from outbox import projects as spoken
-from staffroom.command import directory_option, read, with_school
+from staffroom.arguments import directory_option
+from staffroom.command import read, with_school
 from staffroom.staff_commands import account_named, member_called
 from storage import actors, memberships, projects, sql
 from storage.actors import Actor, UsernameTaken

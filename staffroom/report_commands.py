@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from actors.collections import LARGEST_ID
-from staffroom.command import directory_option, read, write
+from staffroom.arguments import directory_option
+from staffroom.command import read, write
 from storage import reports as kept
 from storage import sql
 from storage.database import Transaction

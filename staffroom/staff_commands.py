@@ -12,7 +12,8 @@ from actors.server import Server
 from federation import addresses
 from federation.errors import Gone, Unreachable, WireError
 from outbox import acting, delete, standing
-from staffroom.command import directory_option, read, with_school, write
+from staffroom.arguments import directory_option
+from staffroom.command import read, with_school, write
 from storage import accounts as kept_accounts
 from storage import actors
 from storage.actors import Actor, UsernameTaken

@@ -14,7 +14,7 @@ from psycopg import sql as psycopg_sql
 from sqlalchemy import select
 from sqlalchemy.dialects import sqlite
 
-from storage import migrate, objects, sql
+from storage import objects, schema, sql
 from storage.actors import Actor
 from storage.tables import actors, timelines
 from storage.tables import objects as posts
@@ -54,7 +54,7 @@ def home(url: str, limit: int) -> Iterator[Ask]:
         .order_by(timelines.c.position.desc())
         .limit(limit)
     )
-    address = migrate.parse(url)
+    address = schema.parse(url)
     if address.get_backend_name() == "sqlite":
         compiled = statement.compile(dialect=sqlite.dialect(paramstyle="named"))
         text, fixed = str(compiled), dict(compiled.params)
@@ -79,7 +79,7 @@ def home(url: str, limit: int) -> Iterator[Ask]:
 
 def settle(url: str) -> None:
     """What a server does by itself in the hours after much was written: look at it, tidy up."""
-    address = migrate.parse(url)
+    address = schema.parse(url)
     if address.get_backend_name() == "sqlite":
         with closing(sqlite3.connect(address.database or "")) as file:
             file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -106,7 +106,7 @@ def _administer(server: str, statement: str, name: str) -> None:
 
 def _plain(url: str, name: str | None = None) -> str:
     """An address as the driver itself takes it."""
-    address = migrate.parse(url).set(drivername="postgresql")
+    address = schema.parse(url).set(drivername="postgresql")
     if name is not None:
         address = address.set(database=name)
     return address.render_as_string(hide_password=False)

@@ -44,7 +44,6 @@ from storage.transaction import Transaction
 # Where the ids of each kind begin.
 FIRST_PEER = 10**9
 FIRST_PERSON = 2 * 10**9
-FIRST_FOLLOW = 3 * 10**9
 FIRST_POST = 10**12
 
 TERM = (datetime(2026, 1, 1, tzinfo=UTC) - EPOCH) // MICROSECOND

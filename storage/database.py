@@ -2,7 +2,8 @@
 
 `await database.read(fn, …)` and `await database.write(fn, …)` run a plain, synchronous function
 `fn(tx, …)` whole, in one transaction, on a thread. Nothing inside can await, so no transaction
-ever waits for the network. When `write` returns, what was written is on disk.
+ever waits for the network. When `write` returns, what was written is on disk. `write_each`, `work`
+and `write_anyway` are `write` for the door, for workers in the background, and on a full disk.
 
 A function may be run again after a deadlock, so it must have no effect outside its transaction.
 """

@@ -13,17 +13,14 @@ from alembic.config import Config
 from sqlalchemy import Connection, text
 
 from storage import schema
-from storage.schema import NewerSchema, OlderSchema, parse, require_current, state
 from storage.transaction import unavailable
-
-__all__ = ["NewerSchema", "OlderSchema", "parse", "require_current", "state", "upgrade"]
 
 MIGRATION_LOCK = 0x53544D47  # PostgreSQL: one process migrates, others wait
 
 
 def upgrade(url: str) -> None:
     """Make the tables, or bring them up to date. Raises NewerSchema, Unavailable."""
-    address = parse(url)
+    address = schema.parse(url)
     if address.get_backend_name() == "sqlite":
         _create_file(Path(address.database or ""))
     with schema.connected(address, writing=True) as connection:

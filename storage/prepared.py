@@ -277,9 +277,9 @@ def run(
             rows = parameters
         parameters = parameters[0]
     which = (connection.dialect.name, rows is not None, *parameters)
-    if which in kept.ready:
+    try:  # at once: another thread may clear them
         prepared = kept.ready[which]
-    else:
+    except KeyError:
         prepared = _prepare(connection.dialect, statement, parameters, rows is not None)
         if len(kept.ready) >= MOST_TEXTS:
             kept.ready.clear()

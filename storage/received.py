@@ -405,11 +405,6 @@ class Copies:
         self._ended.setdefault((uri, actor_uri), []).append((id_, reason, whole))
 
 
-def first_copy(tx: Transaction, row: Received, reason: str | None = None) -> int | None:
-    """The copy of one activity that already had its effect: see `Copies`."""
-    return Copies(tx, [row.uri]).first(tx, row, reason)
-
-
 def pending(tx: Transaction) -> int:
     """How many rows are not worked on yet, leased and put off ones included."""
     return tx.execute(

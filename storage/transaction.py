@@ -98,7 +98,8 @@ class Transaction:
     @contextmanager
     def part(self) -> Iterator[None]:
         """What is done inside stays or goes as a whole: if it raises, it is undone, and the
-        function may go on. A transaction that is lost as a whole cannot be gone on with."""
+        function may go on. Raises Unavailable where the transaction is lost as a whole: whatever
+        SQLite is told after that, it keeps by itself."""
         topics = set(self.topics)
         prepared.say(self.connection, "SAVEPOINT part")
         try:
@@ -111,7 +112,7 @@ class Transaction:
                 prepared.say(self.connection, "ROLLBACK TO SAVEPOINT part")
                 prepared.say(self.connection, "RELEASE SAVEPOINT part")
             except Exception:  # the transaction is lost; why, says what came first
-                raise error from None
+                raise unavailable(error) from error
             raise
         prepared.say(self.connection, "RELEASE SAVEPOINT part")
 

@@ -21,7 +21,7 @@ from psycopg import sql
 
 from federation import keys
 from federation.keys import Algorithm, PrivateKey
-from storage import migrate
+from storage import migrate, schema
 from storage.database import Database, School
 
 OAKFIELD = School(
@@ -81,7 +81,7 @@ class PostgresqlServer:
 
     def drop(self, url: str) -> None:
         """Remove a database, whoever still uses it."""
-        name = str(migrate.parse(url).database)
+        name = str(schema.parse(url).database)
         self._administer("DROP DATABASE {} WITH (FORCE)", name)
 
     def crash(self) -> None:

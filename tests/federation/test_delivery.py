@@ -457,7 +457,7 @@ async def test_403_to_both_forms_stops_the_lane_for_an_administrator_and_drops_n
     await lanes.step()
 
     assert [_form_of(got) for got in inn.delivered] == ["cavage", "rfc9421"]
-    assert (await lanes.peer()).paused == "answered 403 to both forms of signature"
+    assert (await lanes.peer()).paused == "answered 403 to every form of signature"
     lanes.town.clock.advance(days=30)
     assert await lanes.step() == 0
     assert [state for state, _, _ in await lanes.rows()] == ["waiting", "waiting"]

@@ -32,6 +32,10 @@ async def figures(school: TownSchool) -> dict[str, float]:
         NEXT_DOOR | {"Forwarded": "for=127.0.0.1"},
         NEXT_DOOR | {"X-Real-IP": "127.0.0.1"},
         NEXT_DOOR | {"Via": "1.1 proxy"},
+        NEXT_DOOR | {"X-Forwarded-For": ""},
+        NEXT_DOOR | {"X-Forwarded-Proto": "https"},
+        {"Host": "oakfield.example:443"},  # a proxy hands on what it was asked for
+        {"Host": "OAKFIELD.example.:8443"},
     ],
 )
 async def test_whoever_comes_by_a_proxy_finds_no_figures(

@@ -75,7 +75,7 @@ async def office(town: Town) -> AsyncIterator[Office]:
     await inn.shut()
 
 
-OVER = ("over", "answered 403 to both forms of signature, while others were heard")
+OVER = ("over", "answered 403 to every form of signature, while others were heard")
 
 
 @pytest.mark.parametrize("first", ["lee", "alice"])
@@ -105,7 +105,7 @@ async def test_where_all_are_refused_the_lane_waits_and_nothing_is_dropped(offic
     await office.say(office.lee, 2)
     await office.say(office.alice, 2)
     await office.step()
-    assert await office.paused() == "answered 403 to both forms of signature"
+    assert await office.paused() == "answered 403 to every form of signature"
     assert await office.ended() == [("waiting", None)] * 4
     # Each was asked once, in both forms.
     assert len(office.inn.delivered) == 4

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from storage import migrate, postgresql, sqlite_file
+from storage import postgresql, schema, sqlite_file
 from storage.actors import Actor
 from storage.ids import Ids
 from storage.transaction import Transaction
@@ -37,7 +37,7 @@ def sqlite_engine(
 @pytest.fixture(scope="session")
 def postgresql_engine(pg_server: PostgresqlServer) -> Iterator[Engine]:
     url = pg_server.create(template=pg_server.template)
-    engine = postgresql.connect_engine(migrate.parse(url), size=2)
+    engine = postgresql.connect_engine(schema.parse(url), size=2)
     yield engine
     engine.dispose()
 

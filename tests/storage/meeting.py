@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine, text
 
-from storage import migrate, postgresql
+from storage import postgresql, schema
 from storage.ids import Ids
 from storage.transaction import Transaction
 from tests.conftest import OAKFIELD
@@ -58,7 +58,7 @@ class Step(threading.Thread):
 
 @contextmanager
 def meet(url: str) -> Iterator[Meeting]:
-    engine = postgresql.connect_engine(migrate.parse(url), size=3)
+    engine = postgresql.connect_engine(schema.parse(url), size=3)
     with engine.connect() as one, engine.connect() as other:
         yield Meeting(
             engine,

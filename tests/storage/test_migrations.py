@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Engine, create_engine, inspect, text
 
 from storage import migrate, schema
 from storage.database import Database, Unavailable
-from storage.migrate import NewerSchema, OlderSchema
+from storage.schema import NewerSchema, OlderSchema
 from storage.tables import metadata
 from tests.conftest import OAKFIELD, PostgresqlServer
 
@@ -67,7 +67,7 @@ def next_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[s
 
 
 def engine(url: str) -> Engine:
-    return create_engine(migrate.parse(url))
+    return create_engine(schema.parse(url))
 
 
 def execute(url: str, *statements: str) -> list[Any]:
@@ -119,7 +119,7 @@ def test_the_migrations_make_the_tables_that_the_program_knows(database_url: str
 def test_the_migrations_make_each_index_and_constraint_as_the_tables_have_it(
     database_url: str, bare_url: str
 ) -> None:
-    if migrate.parse(database_url).drivername != migrate.parse(bare_url).drivername:
+    if schema.parse(database_url).drivername != schema.parse(bare_url).drivername:
         return
     told = []
     for url in (database_url, bare_url):
@@ -137,15 +137,15 @@ def test_the_migrations_make_each_index_and_constraint_as_the_tables_have_it(
 
 
 def test_a_new_school_begins_with_nothing_and_ends_current(bare_url: str) -> None:
-    assert migrate.state(bare_url) == "empty"
+    assert schema.state(bare_url) == "empty"
     migrate.upgrade(bare_url)
-    assert migrate.state(bare_url) == "current"
+    assert schema.state(bare_url) == "current"
     migrate.upgrade(bare_url)
-    assert migrate.state(bare_url) == "current"
+    assert schema.state(bare_url) == "current"
 
 
 def test_asking_where_a_school_stands_makes_no_file(tmp_path: Path) -> None:
-    assert migrate.state(f"sqlite:///{tmp_path / 'none.sqlite'}") == "empty"
+    assert schema.state(f"sqlite:///{tmp_path / 'none.sqlite'}") == "empty"
     assert not list(tmp_path.iterdir())
 
 
@@ -162,7 +162,7 @@ def test_a_school_whose_folder_is_missing_is_unavailable(tmp_path: Path) -> None
 
 def test_a_postgresql_that_does_not_answer_is_unavailable() -> None:
     with pytest.raises(Unavailable):
-        migrate.state("postgresql://staffroom@127.0.0.1:1/school")
+        schema.state("postgresql://staffroom@127.0.0.1:1/school")
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_a_postgresql_that_does_not_answer_is_unavailable() -> None:
 )
 def test_a_database_we_cannot_keep_a_school_in_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="the database must be"):
-        migrate.parse(url)
+        schema.parse(url)
 
 
 def test_each_step_is_a_file_of_its_number_in_one_row() -> None:
@@ -195,18 +195,18 @@ async def test_an_older_database_is_not_opened_until_it_is_migrated(
     database_url: str, next_release: Callable[[str], None]
 ) -> None:
     next_release('op.add_column("peers", sa.Column("motto", sa.Text()))')
-    assert migrate.state(database_url) == "older"
+    assert schema.state(database_url) == "older"
     with pytest.raises(OlderSchema):
         await Database.open(database_url, OAKFIELD)
     migrate.upgrade(database_url)
-    assert migrate.state(database_url) == "current"
+    assert schema.state(database_url) == "current"
     await (await Database.open(database_url, OAKFIELD)).close()
     assert execute(database_url, "SELECT motto FROM peers") == []
 
 
 async def test_a_database_of_a_newer_release_is_left_alone(database_url: str) -> None:
     execute(database_url, "UPDATE alembic_version SET version_num = '9999'")
-    assert migrate.state(database_url) == "newer"
+    assert schema.state(database_url) == "newer"
     with pytest.raises(NewerSchema, match="newer Staffroom"):
         migrate.upgrade(database_url)
     with pytest.raises(NewerSchema):
@@ -253,7 +253,7 @@ def test_a_migration_that_leaves_rows_without_their_parent_is_undone(
     next_release('op.execute("DELETE FROM peers")')
     with pytest.raises(RuntimeError, match="point nowhere"):
         migrate.upgrade(url)
-    assert migrate.state(url) == "older"
+    assert schema.state(url) == "older"
     assert execute(url, "SELECT id FROM peers") == [(1,)]
 
 
@@ -266,7 +266,7 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(
     )
     with pytest.raises(Exception, match="nowhere"):
         migrate.upgrade(database_url)
-    assert migrate.state(database_url) == "older"
+    assert schema.state(database_url) == "older"
     found = engine(database_url)
     assert "motto" not in {column["name"] for column in inspect(found).get_columns("peers")}
     found.dispose()
@@ -299,9 +299,9 @@ def test_a_migration_that_was_killed_can_be_run_again(bare_url: str, step: int) 
         step = 1 + len(metadata.tables) + sum(len(t.indexes) for t in metadata.tables.values()) + 1
     killed = subprocess.run([sys.executable, "-c", KILL_AT, bare_url, str(step)], check=False)
     assert killed.returncode == -signal.SIGKILL
-    assert migrate.state(bare_url) == "empty"
+    assert schema.state(bare_url) == "empty"
     migrate.upgrade(bare_url)
-    assert migrate.state(bare_url) == "current"
+    assert schema.state(bare_url) == "current"
 
 
 async def test_several_processes_that_migrate_at_once_all_succeed(bare_url: str) -> None:
@@ -310,4 +310,4 @@ async def test_several_processes_that_migrate_at_once_all_succeed(bare_url: str)
         await asyncio.create_subprocess_exec(sys.executable, "-c", upgrade) for _ in range(3)
     ]
     assert [await process.wait() for process in started] == [0, 0, 0]
-    assert migrate.state(bare_url) == "current"
+    assert schema.state(bare_url) == "current"

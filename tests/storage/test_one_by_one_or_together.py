@@ -4,6 +4,7 @@ import random
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import orjson
 import pytest
@@ -16,14 +17,25 @@ from storage import received, tables
 from storage.actors import Actor
 from storage.received import Incoming
 from storage.transaction import Transaction
-from tests.storage.people import add_alias, colleague, follow, post, project
+from tests.storage.people import colleague, follow, post, project
 from tests.storage.teachers import teacher
 from tests.storage.test_inbox_verbs import act, note
 from tests.storage.test_received import claim
 
 MODE = "open"
 OURS = ("alice", "head")
-ROUNDS = 40
+ROUNDS = 12
+
+NUMBER = re.compile(r"\d{15,}")
+# A signature over ids.
+PROOF = re.compile(r"(?<=\"proofValue\":\")\w+")
+KINDS = (
+    *["Create"] * 5,
+    *["Follow"] * 3,
+    *["Undo"] * 3,
+    *["Like", "Announce", "Update", "Block", "Delete", "Accept", "Reject", "Flag", "Join"],
+    *["Leave", "Arrive"],
+)
 
 
 class Undone(Exception):
@@ -32,10 +44,13 @@ class Undone(Exception):
 
 def written(tx: Transaction) -> dict[str, list[str]]:
     """All rows of all tables, as text."""
-    return {
-        table.name: sorted(repr(tuple(row)) for row in tx.execute(table.select()))
-        for table in tables.metadata.sorted_tables
-    }
+    rows = {}
+    for table in tables.metadata.sorted_tables:
+        of_it = [list(row) for row in tx.execute(table.select().order_by(*table.primary_key))]
+        if table is tables.deliveries:  # PostgreSQL counts on from what was undone
+            of_it = [[place, *row[1:]] for place, row in enumerate(of_it)]
+        rows[table.name] = [repr(row) for row in of_it]
+    return rows
 
 
 def counted(rows: dict[str, list[str]], old: set[str]) -> dict[str, list[str]]:
@@ -47,13 +62,9 @@ def counted(rows: dict[str, list[str]], old: set[str]) -> dict[str, list[str]]:
         return new.get(match.group(), match.group())
 
     return {
-        name: sorted(KEY.sub("…", NUMBER.sub(named, line)) for line in lines)
+        name: sorted(PROOF.sub("…", NUMBER.sub(named, line)) for line in lines)
         for name, lines in rows.items()
     }
-
-
-NUMBER = re.compile(r"\d{15,}")
-KEY = re.compile(r"(?<=\"proofValue\":\")\w+")
 
 
 def some(
@@ -67,59 +78,32 @@ def some(
         earlier = [one for one in said if one.actor == sender.uri] or said
         kind = choose.choice(KINDS)
         if kind == "Create":
-            subject = note(
-                sender,
-                **choose.choice(
-                    [
-                        {},
-                        {"to": [f"{sender.uri}/followers"], "cc": []},
-                        {"to": [f"{sender.uri}/friends"], "cc": []},
-                        {"to": [choose.choice(ours).uri], "cc": []},
-                        {"inReplyTo": choose.choice(posts)},
-                        {"attributedTo": other.uri},
-                    ]
-                ),
-            )
+            more: list[dict[str, Any]] = [
+                {},
+                {"to": [f"{sender.uri}/followers"], "cc": []},
+                {"to": [f"{sender.uri}/friends"], "cc": []},
+                {"to": [choose.choice(ours).uri], "cc": []},
+                {"inReplyTo": choose.choice(posts)},
+                {"attributedTo": other.uri},
+            ]
+            subject = note(sender, **choose.choice(more))
             posts.append(subject["id"])
             said.append(act(sender, kind, subject, to=subject["to"], cc=subject["cc"]))
         elif kind == "Update":
             profile = {"id": sender.uri, "type": "Person", "preferredUsername": sender.username}
-            changed = choose.choice(
-                [
-                    {"followers": f"{sender.uri}/friends"},
-                    {"name": "Another"},
-                    {"followers": f"{sender.uri}/followers", "manuallyApprovesFollowers": True},
-                ]
-            )
+            lists = choose.choice(("friends", "followers"))
+            changed = {"followers": f"{sender.uri}/{lists}", "name": choose.choice(("Bo", "Al"))}
             said.append(act(sender, kind, {**profile, "inbox": sender.inbox, **changed}))
         elif kind in ("Undo", "Accept", "Reject") and earlier:
             about = choose.choice(earlier)
             said.append(act(sender, kind, choose.choice([about.id, about.json])))
         elif kind == "Delete":
-            said.append(act(sender, kind, choose.choice([*posts, sender.uri])))
+            said.append(act(sender, kind, choose.choice([choose.choice(posts), sender.uri])))
         elif kind in ("Follow", "Block"):
             said.append(act(sender, kind, other.uri))
         else:
             said.append(act(sender, kind, choose.choice(posts)))
     return said
-
-
-KINDS = (
-    *["Create"] * 5,
-    *["Follow"] * 3,
-    *["Undo"] * 3,
-    "Like",
-    "Announce",
-    "Update",
-    "Block",
-    "Delete",
-    "Accept",
-    "Reject",
-    "Flag",
-    "Join",
-    "Leave",
-    "Arrive",
-)
 
 
 def arrived(
@@ -129,8 +113,9 @@ def arrived(
     for one in said:
         known[one.id] = one
         for owner in choose.sample(owners, choose.choice([1, 1, 1, 2])):
-            rows.append(Incoming(one.id, one.actor, owner, one.type, orjson.dumps(one.json)))
-    choose.shuffle(rows) if choose.random() < 0.3 else None
+            rows += [Incoming(one.id, one.actor, owner, one.type, orjson.dumps(one.json))]
+    if choose.random() < 0.3:
+        choose.shuffle(rows)
     received.add_all(tx, rows)
     works = []
     for row in claim(tx, limit=1000):
@@ -197,12 +182,3 @@ def test_the_same_rows_are_there(tx: Transaction, seed: int) -> None:
     many = counted(tried(tx, all_together, works), old)
     for name, lines in alone.items():
         assert many[name] == lines, name
-    if seed % 10 == 0:
-        from collections import Counter
-
-        print(
-            Counter(
-                re.sub(r"\S*://\S*", "U", r)
-                for r in re.findall(r"'(?:done)', [^)]*", "\n".join(many["received"]))
-            ).most_common(40)
-        )

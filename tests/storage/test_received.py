@@ -121,7 +121,7 @@ def test_what_was_refused_or_not_yet_looked_at_has_its_effect_when_it_is_passed_
     received.add_all(tx, [arriving(3, BOB, owner_id=7)])
     assert received.came_inside(tx, arriving(3, BOB)), "what lies there joins it"
     (waiting,) = claim(tx)
-    assert received.first_copy(tx, waiting) is not None
+    assert received.Copies(tx, [waiting.uri]).first(tx, waiting) is not None
 
 
 def test_rows_are_claimed_in_the_order_they_came(tx: Transaction) -> None:
@@ -250,12 +250,12 @@ def test_a_second_copy_knows_the_first_only_if_that_had_its_effect(tx: Transacti
     personal = Incoming(shared.uri, shared.actor_uri, 7, shared.type, shared.body)
     received.add_all(tx, [shared, personal])
     one, two = claim(tx)
-    assert received.first_copy(tx, two) is None
+    assert received.Copies(tx, [two.uri]).first(tx, two) is None
     received.done(tx, [one.id], reason="refused: not the author")
-    assert received.first_copy(tx, two) is None
+    assert received.Copies(tx, [two.uri]).first(tx, two) is None
     received.done(tx, [one.id])
-    assert received.first_copy(tx, two) == one.id
-    assert received.first_copy(tx, one) is None
+    assert received.Copies(tx, [two.uri]).first(tx, two) == one.id
+    assert received.Copies(tx, [one.uri]).first(tx, one) is None
 
 
 def test_two_processes_claiming_at_once_never_share_a_sender(

@@ -21,7 +21,7 @@ import pytest
 from sqlalchemy import text
 
 from storage.calls import LARGEST_GROUP, Answers, Call, Row, Topics, Work
-from storage.database import Database, Transaction, Unavailable
+from storage.database import Busy, Database, Transaction, Unavailable
 from storage.sqlite_file import connect_engine, require_durable
 from storage.sqlite_writer import LONGEST_GROUP, Writer
 from storage.tables import keys
@@ -403,6 +403,30 @@ async def test_a_full_disk_that_ends_the_transaction_fails_its_whole_group(
     await desk.group()  # the writer goes on
     await asyncio.gather(*later)
     assert on_disk(path) == {f"later{n}.example" for n in range(5)}
+
+
+async def test_nothing_is_kept_of_what_follows_a_part_that_lost_the_transaction(
+    desk: Desk, path: str
+) -> None:
+    """A savepoint outside of any transaction is one, and would be kept by itself."""
+
+    def in_parts(tx: Transaction) -> None:
+        for one in (remember, fill, remember):
+            try:
+                with tx.part():
+                    one(tx, FILL_AT_ONCE if one is fill else f"{tx.new_id()}.example")
+            except (Busy, Unavailable):
+                raise
+            except Exception:
+                continue
+
+    desk.ask(nearly_full)
+    await desk.group()
+    asking = desk.ask(in_parts)
+    await desk.group()
+    with pytest.raises(Unavailable):
+        await asking
+    assert on_disk(path) == set()
 
 
 async def test_a_function_that_hides_a_full_disk_does_not_get_away_with_it(

@@ -1,6 +1,7 @@
 """What an administrator types to check a school, to keep a copy of it and to bring it back."""
 
 import json
+import re
 import shutil
 import signal
 import sqlite3
@@ -247,6 +248,22 @@ SPOILT: dict[str, tuple[Callable[[Path], object], str]] = {
     "another form": (
         lambda copy: altered(copy, about_json=lambda said: said.replace(b": 1,", b": 9,", 1)),
         "in another form",
+    ),
+    "sizes that are none": (
+        lambda copy: altered(
+            copy, about_json=lambda said: said.replace(b'"size": ', b'"size": null, "was": ')
+        ),
+        "cannot be read",
+    ),
+    "words for sizes": (
+        lambda copy: altered(
+            copy, about_json=lambda said: re.sub(rb'"size": (\d+)', rb'"size": "\1"', said)
+        ),
+        "cannot be read",
+    ),
+    "a thousand lists in each other": (
+        lambda copy: altered(copy, about_json=lambda _: b"[" * 100_000),
+        "cannot be read",
     ),
     "no about": (lambda copy: altered(copy, about_json=lambda _: b"[]"), "cannot be read"),
 }  # fmt: skip

@@ -86,6 +86,20 @@ async def test_whoever_is_refused_slowly_is_not_let_in_a_hundred_times_meanwhile
     assert sorted(answer.status for answer in answers) == [401, 401, 429, 429, 429, 429]
 
 
+def test_one_refusal_costs_one_drop_however_much_is_under_way() -> None:
+    buckets = Buckets(Clock())
+    for _ in range(4):
+        buckets.lend("inbox", "peer")
+    buckets.give_back("inbox", "peer")
+    buckets.take("inbox", "peer", 5, 1)  # the first was refused, and the others were not
+    for _ in range(3):
+        buckets.give_back("inbox", "peer")
+    for _ in range(4):
+        assert buckets.wait("inbox", "peer", 5, 1) == 0
+        buckets.take("inbox", "peer", 5, 1)
+    assert buckets.wait("inbox", "peer", 5, 1) == 1
+
+
 async def test_one_token_does_not_use_up_what_a_whole_staff_room_shares(
     aiohttp_client: AiohttpClient,
 ) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from staffroom import peer_commands, peer_list
 from staffroom.config import load
 from staffroom.peer_list import standings
-from storage import actors, deliveries, migrate, peers, sqlite_file
+from storage import actors, deliveries, peers, schema, sqlite_file
 from storage.deliveries import To
 from storage.ids import Ids
 from storage.transaction import School, Transaction
@@ -29,7 +29,7 @@ class Office:
 
     def __init__(self, folder: Path) -> None:
         self.settings = load(folder)
-        path = str(migrate.parse(self.settings.database.url).database)
+        path = str(schema.parse(self.settings.database.url).database)
         self.engine: Engine = sqlite_file.connect_engine(path, begin="BEGIN IMMEDIATE")
 
     def transaction(self, now: datetime = MORNING) -> tuple[Any, Transaction]:
