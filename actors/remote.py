@@ -272,13 +272,19 @@ async def key(server: Server, key_id: str) -> Key:
     failed = server.negative.recall(place, server.now())
     if failed is not None:
         raise failed.with_traceback(None)
-    await server.fetching.ask(place, lambda: _fetch_key(server, place, key_id))
+    await server.fetching.ask(place, lambda: _have_key(server, place, key_id))
     found = await server.database.read(keys.by_uri, key_id)
     if found is None:
         missing = BadSignature(f"there is no key {key_id}")
         server.negative.note(place, missing, server.now())
         raise missing
     return found
+
+
+async def _have_key(server: Server, place: str, key_id: str) -> None:
+    """Fetch it, unless somebody did so between our look and our turn."""
+    if await server.database.read(keys.by_uri, key_id) is None:
+        await _fetch_key(server, place, key_id)
 
 
 async def refreshed_key(server: Server, key_id: str) -> Key | None:
