@@ -49,6 +49,8 @@ def backup(directory: Path, file: Path) -> None:
     """
     settings = config.load(directory)
     target = file.absolute()
+    if not target.parent.is_dir():
+        raise click.ClickException(f"there is no folder {target.parent}")
     with (
         _put_right(),
         tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as made,

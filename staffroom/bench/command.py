@@ -27,6 +27,16 @@ BENCHES: dict[str, Bench] = {
 SQLITE = "sqlite"
 
 
+def _known(
+    _context: click.Context, _parameter: click.Parameter, urls: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Raise BadParameter for what is neither SQLite nor a PostgreSQL server."""
+    for url in urls:
+        if url != SQLITE and not url.startswith(("postgresql://", "postgresql+psycopg://")):
+            raise click.BadParameter(f"{url} is neither {SQLITE} nor postgresql://…")
+    return urls
+
+
 @click.command("bench")
 @click.argument("names", nargs=-1, type=click.Choice([*BENCHES]))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line for each figure.")
@@ -38,6 +48,7 @@ SQLITE = "sqlite"
     multiple=True,
     default=[SQLITE],
     show_default=True,
+    callback=_known,
     help="sqlite, or postgresql://… of a server where databases may be made; several in turn.",
 )
 @directory_option

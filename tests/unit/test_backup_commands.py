@@ -175,6 +175,14 @@ def test_a_backup_replaces_the_one_of_yesterday_once_it_is_whole(
     assert copy.read_bytes() != before
 
 
+def test_a_backup_goes_into_a_folder_that_is_there(
+    staffroom: Staffroom, oakfield: Path, tmp_path: Path
+) -> None:
+    away = tmp_path / "not mounted" / "today.backup"
+    refused(staffroom("backup", str(away), "--data", str(oakfield)), "there is no folder")
+    assert not away.parent.exists()
+
+
 def test_a_backup_that_is_broken_off_leaves_nothing(
     staffroom: Staffroom, oakfield: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

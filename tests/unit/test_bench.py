@@ -132,3 +132,9 @@ def test_a_bench_that_is_not_there_is_refused_with_the_names_of_those_that_are()
     refused = CliRunner().invoke(bench, ["speed"])
     assert refused.exit_code == 2
     assert all(f"'{name}'" in refused.output for name in BENCHES)
+
+
+def test_a_database_that_the_bench_does_not_know_is_refused_in_words() -> None:
+    refused = CliRunner().invoke(bench, ["--database-url", "sqlite:///school", "intake"])
+    assert refused.exit_code == 2
+    assert "neither sqlite nor postgresql://" in refused.output
