@@ -123,13 +123,7 @@ class Closing:
 
 
 _HOLD = sql.holding(
-    select(peers.c.id)
-    .where(
-        peers.c.id.in_(sql.one_of("ending")),
-        peers.c.leased_until.is_not(None),
-        peers.c.leased_by == sql.number("of_us"),
-    )
-    .order_by(peers.c.id)
+    select(peers.c.id).where(peers.c.id.in_(sql.one_of("ending"))).order_by(peers.c.id)
 )
 _WAITS = sql.any_row([rows], rows.c.peer_id == peers.c.id, rows.c.state == "waiting")
 _MOMENT = bindparam("moment", type_=Moment())
@@ -154,14 +148,11 @@ def close(tx: Transaction, closings: Iterable[Closing]) -> None:
     """End visits, each with what `deliveries.release` does; those that went well in one go.
 
     On PostgreSQL all lanes are locked before anybody looks what waits in them, so that what is
-    published meanwhile is seen by one side or the other; and a lane that another process visits
-    by now, since ours came too late, is left to it.
+    published meanwhile is seen by one side or the other.
     """
     ending = sorted(closings, key=lambda closing: closing.peer_id)
     if ending and sql.on_postgresql(tx):
-        ended = [closing.peer_id for closing in ending]
-        ours = {*tx.execute(_HOLD, {"ending": ended, "of_us": tx.tag}).scalars()}
-        ending = [closing for closing in ending if closing.peer_id in ours]
+        tx.execute(_HOLD, {"ending": [closing.peer_id for closing in ending]}).all()
     well = [closing.peer_id for closing in ending if _plain(closing)]
     if well:
         due = tx.execute(_WENT_WELL, {"ending": well, "moment": tx.now}).scalars().all()

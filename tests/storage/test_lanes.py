@@ -208,21 +208,3 @@ def test_of_visits_that_end_together_each_ends_in_its_own_way(tx: Transaction) -
     assert (free.leased_until, free.succeeded_at, free.failures) == (None, None, 0)
     reasons = tx.execute(select(tables.deliveries.c.reason).distinct()).scalars().all()
     assert set(reasons) == {None, "answered 500"}
-
-
-@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
-def test_a_visit_that_ends_too_late_leaves_the_lane_to_the_process_that_visits_it_now(
-    tx: Transaction,
-) -> None:
-    three_schools_wait(tx)
-    ours, theirs, _ = set_out(tx)
-    tx.execute(
-        tables.peers.update()
-        .where(tables.peers.c.id == theirs.lane.peer_id)
-        .values(leased_by=tx.tag + 1)
-    )
-    before = peer(tx, theirs.lane.host)
-    late = Closing(theirs.lane.peer_id, "failure", error="no answer in time")
-    lanes.close(tx, [Closing(ours.lane.peer_id, "success", alive=True), late])
-    assert peer(tx, ours.lane.host).leased_until is None
-    assert peer(tx, theirs.lane.host) == before
